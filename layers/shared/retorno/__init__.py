@@ -1,0 +1,1 @@
+"""Retorno: no missed customer is lost."""

@@ -1,0 +1,200 @@
+"""HTTP at the edge of every function: one resolver, one shape of errors, one table of rights."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from pydantic import AfterValidator, BeforeValidator
+
+from retorno.errors import (
+    Conflict,
+    InputTooLarge,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    RetornoError,
+    Unavailable,
+)
+from retorno.observability import logger
+from retorno.telephony.ports import WebhookRequest
+
+PROBLEM = "application/problem+json"
+
+STATUSES: Mapping[type[RetornoError], HTTPStatus] = {
+    InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _with_plus(text: object) -> object:
+    """In a query an unescaped "+" of an offset arrives as a space."""
+    return re.sub(r" (?=\d\d:?\d\d$)", "+", text) if isinstance(text, str) else text
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
+
+# In a path an id may be quoted; no id holds a "%" of its own.
+CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
+
+# What lists may be asked for.
+Since = Annotated[Moment, Query(alias="from", description="ISO 8601, in UTC where not said")]
+Until = Annotated[Moment, Query(alias="to", description="ISO 8601, itself included")]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[
+    str | None, Query(max_length=1000, description="The `cursor` of the page before")
+]
+
+ANYONE = frozenset({"agent", "supervisor", "admin"})
+LEADERS = frozenset({"supervisor", "admin"})
+
+# Who may do what. A route that is not here is open to no user; the webhooks and the description
+# of the API ask for no user at all.
+RIGHTS: Mapping[str, frozenset[str]] = {
+    "GET /calls": ANYONE,
+    "GET /calls/recent": ANYONE,
+    "GET /calls/{call_id}": ANYONE,
+    "GET /missed-calls": ANYONE,
+    "GET /missed-calls/summary": ANYONE,
+    "GET /missed-calls/{call_id}": ANYONE,
+    "POST /missed-calls/{call_id}/dismiss": LEADERS,
+}
+OPEN_ROUTES = frozenset(
+    {
+        "GET /health",
+        "GET /openapi.json",
+        "POST /webhooks/calls",
+        "POST /webhooks/asterisk/queue-log",
+        "POST /webhooks/twilio/voice",
+    }
+)
+
+
+def problem(
+    status: HTTPStatus, detail: str, errors: Sequence[Mapping[str, str]] = ()
+) -> Response[str]:
+    """A problem document of RFC 9457; each of `errors` names a `field` and a `reason`."""
+    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "detail": detail}
+    body["status"] = status.value
+    if errors:
+        body["errors"] = list(errors)
+    # Powertools writes JSON for application/json alone.
+    return Response(status_code=status.value, content_type=PROBLEM, body=json.dumps(body))
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks. `agent` is the name that the telephone system knows an operator by."""
+
+    name: str
+    agent: str
+    groups: frozenset[str]
+
+
+class Api(APIGatewayHttpResolver):
+    """A function's routes, with validation, rights and problem documents."""
+
+    def __init__(self) -> None:
+        super().__init__(enable_validation=True)
+        self.use(middlewares=[_with_rights])
+        self.exception_handler(RetornoError)(_on_known_error)
+        self.exception_handler(RequestValidationError)(self._on_invalid_request)
+        self.exception_handler(Exception)(_on_unknown_error)
+        self.not_found(_on_no_route)
+
+    def _on_invalid_request(self, error: RequestValidationError) -> Response[Any]:
+        """Validation comes first, but who may not ask is not told what was wrong."""
+        try:
+            _check_rights(self)
+        except RetornoError as refusal:
+            return _on_known_error(refusal)
+        return _on_invalid_request(error)
+
+    @property
+    def user(self) -> User:
+        """Raises NotAuthenticated."""
+        return _user(self.current_event)
+
+    def webhook(self, public_url: str | None) -> WebhookRequest:
+        """The request as its sender signed it; `public_url` where that is not the API's own."""
+        event = self.current_event
+        body = event.body or ""
+        base = public_url or f"https://{event.request_context.domain_name}"
+        query = f"?{event.raw_query_string}" if event.raw_query_string else ""
+        return WebhookRequest(
+            url=f"{base}{event.raw_path}{query}",
+            headers=event.headers,
+            body=base64.b64decode(body) if event.is_base64_encoded else body.encode(),
+        )
+
+
+def _user(event: APIGatewayProxyEventV2) -> User:
+    authorizer = event.request_context.authorizer
+    claims = authorizer.jwt_claim if authorizer else None
+    if not claims:
+        raise NotAuthenticated("a token is required")
+    name = claims.get("cognito:username") or claims.get("username") or claims.get("sub", "")
+    # API Gateway writes a list claim as "[agent supervisor]".
+    groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
+    return User(name, claims.get("custom:agent") or name, frozenset(groups))
+
+
+def _with_rights(app: Api, next_middleware: NextMiddleware) -> Response[Any]:
+    _check_rights(app)
+    return next_middleware(app)
+
+
+def _check_rights(app: Api) -> None:
+    route = app.current_event.route_key
+    if route not in OPEN_ROUTES and not app.user.groups & RIGHTS.get(route or "", frozenset()):
+        raise NotAllowed("your groups do not allow this")
+
+
+def _on_known_error(error: RetornoError) -> Response[Any]:
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        logger.exception("unavailable")
+    if isinstance(error, InvalidInput):
+        return problem(status, str(error), [{"field": error.field, "reason": error.reason}])
+    return problem(status, str(error))
+
+
+def _on_invalid_request(error: RequestValidationError) -> Response[Any]:
+    errors = [
+        {
+            # The first part says where the field is: query, path or body.
+            "field": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
+            "reason": each["msg"],
+        }
+        for each in error.errors()
+    ]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
+
+
+def _on_unknown_error(_: Exception) -> Response[Any]:
+    logger.exception("unexpected error")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side")
+
+
+def _on_no_route(_: Exception) -> Response[Any]:
+    return problem(HTTPStatus.NOT_FOUND, "there is nothing here")
