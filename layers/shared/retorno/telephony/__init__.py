@@ -1,0 +1,1 @@
+"""What telephony providers send: one file a provider, behind the port in `ports.py`."""

@@ -1,0 +1,125 @@
+"""What every provider is to Retorno: a sender of signed webhooks that tell of calls."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from retorno.phone import NumberPlan
+
+# Times beyond these are a broken clock's: a clock may run ahead, but a fact of next year would
+# stand for ever.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_AHEAD = timedelta(days=1)
+
+
+# Ids stand in paths, where a slash divides and a percent sign quotes.
+CALL_ID = re.compile(r"[\x21-\x24\x26-\x2e\x30-\x7e]{1,128}")
+MAX_NAME_LENGTH = 128
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND_MANUAL = "outbound_manual"
+    OUTBOUND_AUTO = "outbound_auto"
+
+
+class Stage(StrEnum):
+    """Where a call has come to. The last four end it."""
+
+    QUEUED = "queued"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+
+
+ENDS = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.NO_ANSWER, Stage.FAILED})
+
+
+class AnsweredBy(StrEnum):
+    HUMAN = "human"
+    VOICEMAIL = "voicemail"
+    UNKNOWN = "unknown"
+
+
+# The end reason of a caller who hung up in the voice menu, before any queue: not a missed call.
+ENDED_IN_IVR = "ended_in_ivr"
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One thing that a provider says of a call; what it does not say is None.
+
+    `number` is the customer's side in E.164, whichever of `caller` and `callee` that is. `caller`
+    and `callee` are E.164 where they are telephone numbers, and otherwise as written (an
+    extension, a client's name). `leg_number` is whom a leg of the call rings, in E.164: the
+    customer if the call goes out, an operator's phone if it came in.
+    """
+
+    call_id: str
+    provider: str
+    occurred_at: datetime
+    stage: Stage | None = None
+    direction: Direction | None = None
+    caller: str | None = None
+    callee: str | None = None
+    number: str | None = None
+    leg_number: str | None = None
+    queue: str | None = None
+    agent: str | None = None
+    branch: str | None = None
+    reason: str | None = None
+    answered_by: AnsweredBy | None = None
+    # The caller left a queue, which ends the call unless another queue takes it up.
+    leaves_queue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one entry of a payload was not taken. `index` counts from 0."""
+
+    index: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a payload said: the entries taken and ignored, the events in them, and the refused.
+
+    `refused_payload` holds the refused entries alone, in the provider's own form, so that they
+    can be read again later.
+    """
+
+    taken: int
+    events: Sequence[CallEvent]
+    ignored: int = 0
+    refusals: Sequence[Refusal] = ()
+    refused_payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """`url` is the whole address as the provider called it; header names are in lower case."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Provider(Protocol):
+    """One telephony provider."""
+
+    @property
+    def name(self) -> str: ...
+
+    def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
+        """Any of `secrets` will do. Raises NotAuthenticated."""
+
+    def read(self, body: bytes, plan: NumberPlan, now: datetime) -> Reading:
+        """Raises InvalidInput where the payload as a whole cannot be read."""
