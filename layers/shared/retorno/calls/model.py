@@ -1,0 +1,302 @@
+"""A call is a merge of facts, and everything else about it is derived from them.
+
+Events come twice, late, in any order, or never. So a call is kept as registers, one a fact, each
+stamped with the time of the event that told it; merging keeps the earliest stamp (for two facts
+the latest), which makes it commutative, associative and idempotent. Nothing is decided at
+writing: status, seconds and *missed* come out of `derive`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from retorno.phone import NumberPlan, match_key
+from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
+from retorno.times import STAMP_LENGTH, read_stamp, stamp
+
+# The end reason of a call that was closed because its end never came.
+NO_END_EVENT = "no_end_event"
+
+
+class Fact(StrEnum):
+    PROVIDER = "provider"
+    DIRECTION = "direction"
+    CALLER = "caller"
+    CALLEE = "callee"
+    NUMBER = "number"
+    LEG_NUMBER = "leg_number"
+    QUEUE = "queue"
+    BRANCH = "branch"
+    ASSIGNED_AGENT = "assigned_agent"
+    ANSWERING_AGENT = "answering_agent"
+    ANSWERED_BY = "answered_by"
+    QUEUED = "queued"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+    # A caller may go from queue to queue: it is the last entry and the last exit that count.
+    LAST_QUEUED = "last_queued"
+    LEFT_QUEUE = "left_queue"
+    # Closed by the sweeper; the provider's own end, however late, counts for more.
+    CLOSED = "closed"
+
+
+LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE})
+
+# The facts that say when something happened to the call, rather than what it is.
+TIMED = (Fact.QUEUED, Fact.RINGING, Fact.ANSWERED, Fact.ENDED, Fact.LAST_QUEUED, Fact.LEFT_QUEUE)
+
+# A register is its stamp and then its value, as text: `2026-03-02T13:04:05.000000Z ana`. Texts
+# of one fact compare as (time, value), alike in Python and in a DynamoDB condition.
+Register = str
+Facts = Mapping[Fact, Register]
+
+
+def register(at: datetime, value: str = "") -> Register:
+    return f"{stamp(at)} {value}".rstrip()
+
+
+def time_of(written: Register) -> datetime:
+    return read_stamp(written)
+
+
+def value_of(written: Register) -> str:
+    return written[STAMP_LENGTH + 1 :]
+
+
+def facts_of(event: CallEvent) -> Facts:
+    """The registers that one event sets."""
+    values: dict[Fact, str | None] = {
+        Fact.PROVIDER: event.provider,
+        Fact.DIRECTION: event.direction,
+        Fact.CALLER: event.caller,
+        Fact.CALLEE: event.callee,
+        Fact.NUMBER: event.number,
+        Fact.LEG_NUMBER: event.leg_number,
+        Fact.QUEUE: event.queue,
+        Fact.BRANCH: event.branch,
+        Fact.ANSWERED_BY: event.answered_by,
+        Fact.ASSIGNED_AGENT: event.agent,
+    }
+    if event.stage is Stage.ANSWERED:
+        values[Fact.ANSWERING_AGENT] = event.agent
+    facts = {fact: register(event.occurred_at, value) for fact, value in values.items() if value}
+    return {**facts, **_stage_facts(event)}
+
+
+def _stage_facts(event: CallEvent) -> Facts:
+    at = event.occurred_at
+    match event.stage:
+        case None:
+            return {}
+        case Stage.QUEUED:
+            return {Fact.QUEUED: register(at), Fact.LAST_QUEUED: register(at, event.queue or "")}
+        case Stage.RINGING:
+            return {Fact.RINGING: register(at)}
+        case Stage.ANSWERED:
+            return {Fact.ANSWERED: register(at)}
+    end = register(at, f"{event.stage} {event.reason or event.stage}")
+    return {Fact.LEFT_QUEUE if event.leaves_queue else Fact.ENDED: end}
+
+
+def merge(one: Facts, other: Facts) -> Facts:
+    """The facts of both."""
+    merged = dict(one)
+    for fact, written in other.items():
+        pick = max if fact in LATEST_COUNTS else min
+        merged[fact] = pick(merged[fact], written) if fact in merged else written
+    return merged
+
+
+def fold(events: Iterable[CallEvent]) -> dict[str, Facts]:
+    """The facts that the events tell of each call, by call id."""
+    calls: dict[str, Facts] = {}
+    for event in events:
+        calls[event.call_id] = merge(calls.get(event.call_id, {}), facts_of(event))
+    return calls
+
+
+def started_at(facts: Facts) -> datetime | None:
+    """The earliest moment known; None where nothing timed is known yet."""
+    stamps = [facts[fact] for fact in TIMED if fact in facts]
+    return time_of(min(stamps)) if stamps else None
+
+
+def agent_of(facts: Facts) -> str | None:
+    """Who answered, or else who was first named."""
+    written = facts.get(Fact.ANSWERING_AGENT) or facts.get(Fact.ASSIGNED_AGENT)
+    return value_of(written) if written else None
+
+
+def number_key_of(facts: Facts) -> str | None:
+    """What all written forms of the customer's number have in common."""
+    number = number_of(facts)
+    return match_key(number) if number else None
+
+
+def number_of(facts: Facts) -> str | None:
+    """The customer's number; a leg's is theirs if the call goes out."""
+    if Fact.NUMBER in facts:
+        return value_of(facts[Fact.NUMBER])
+    if Fact.LEG_NUMBER in facts and Fact.DIRECTION in facts:
+        goes_out = value_of(facts[Fact.DIRECTION]) != Direction.INBOUND
+        return value_of(facts[Fact.LEG_NUMBER]) if goes_out else None
+    return None
+
+
+def end_of(facts: Facts) -> Register | None:
+    """The register that ends the call; None while it goes on."""
+    if Fact.ENDED in facts:
+        return facts[Fact.ENDED]
+    left = facts.get(Fact.LEFT_QUEUE)
+    if left and not _went_on(facts, time_of(left)):
+        return left
+    return facts.get(Fact.CLOSED)
+
+
+def _went_on(facts: Facts, left_at: datetime) -> bool:
+    """Whether a caller who left a queue was answered after that, or entered another."""
+    if Fact.ANSWERED in facts and time_of(facts[Fact.ANSWERED]) >= left_at:
+        return True
+    if Fact.LAST_QUEUED not in facts:
+        return False
+    last_queued_at = time_of(facts[Fact.LAST_QUEUED])
+    # The next queue is entered in the second in which the one before is left.
+    entered_again = last_queued_at > time_of(facts[Fact.QUEUED])
+    return last_queued_at > left_at or (entered_again and last_queued_at == left_at)
+
+
+def closing(facts: Facts, after: timedelta) -> Facts:
+    """What the sweeper says of a call whose end never came, by the call's own times."""
+    began = started_at(facts)
+    if began is None:
+        return {}
+    return {Fact.CLOSED: register(began + after, f"{Stage.FAILED} {NO_END_EVENT}")}
+
+
+class CallRules(BaseModel):
+    """What a deployment decides about its calls."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan: NumberPlan = NumberPlan()
+    internal_keys: frozenset[str] = frozenset()
+
+    def is_internal(self, number: str | None, party: str | None) -> bool:
+        """Whether a number, or the party that has none, is the company's own."""
+        if number is not None:
+            return match_key(number) in self.internal_keys
+        return self.plan.is_extension(party)
+
+
+class Call(BaseModel):
+    """A call as it stands. Seconds are None where their beginning or their end is not known.
+
+    `wait_seconds` run from the entry into the queue, `ring_seconds` from the first ring, each to
+    the answer or else to the end; `talk_seconds` from the answer to the end.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    call_id: str
+    provider: str | None
+    direction: Direction | None
+    status: Stage
+    caller: str | None
+    callee: str | None
+    number: str | None
+    # The other side is the company's own: a number of its list, or an extension.
+    internal: bool
+    queue: str | None
+    agent: str | None
+    branch: str | None
+    answered_by: AnsweredBy | None
+    started_at: datetime | None
+    queued_at: datetime | None
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    wait_seconds: float | None
+    ring_seconds: float | None
+    talk_seconds: float | None
+
+    @property
+    def number_key(self) -> str | None:
+        """What all written forms of the customer's number have in common."""
+        return match_key(self.number) if self.number else None
+
+    @property
+    def answered_by_person(self) -> bool:
+        """As far as the provider tells; how long they talked is not asked here."""
+        was_answered = self.answered_at is not None or self.status is Stage.COMPLETED
+        return was_answered and self.answered_by is not AnsweredBy.VOICEMAIL
+
+    @property
+    def missed(self) -> bool:
+        """An inbound call of a customer that ended without a person answering."""
+        return (
+            self.direction is Direction.INBOUND
+            and self.ended_at is not None
+            and not self.answered_by_person
+            and not self.internal
+            and self.end_reason != ENDED_IN_IVR
+        )
+
+
+def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
+    """The one place where facts become a call."""
+    values = {fact: value_of(written) for fact, written in facts.items()}
+    end = end_of(facts)
+    ended_at = time_of(end) if end else None
+    end_status, _, end_reason = value_of(end).partition(" ") if end else ("", "", "")
+    queued_at, ringing_at, answered_at = (
+        time_of(facts[fact]) if fact in facts else None
+        for fact in (Fact.QUEUED, Fact.RINGING, Fact.ANSWERED)
+    )
+    never_ended = end_reason == NO_END_EVENT
+    direction = Direction(values[Fact.DIRECTION]) if Fact.DIRECTION in values else None
+    answered_by = AnsweredBy(values[Fact.ANSWERED_BY]) if Fact.ANSWERED_BY in values else None
+    number = number_of(facts)
+    customer_side = values.get(Fact.CALLER if direction is Direction.INBOUND else Fact.CALLEE)
+    return Call(
+        call_id=call_id,
+        provider=values.get(Fact.PROVIDER),
+        direction=direction,
+        status=_status(facts, end_status, never_ended=never_ended),
+        caller=values.get(Fact.CALLER),
+        callee=values.get(Fact.CALLEE),
+        number=number,
+        internal=rules.is_internal(number, customer_side),
+        queue=values.get(Fact.QUEUE),
+        agent=agent_of(facts),
+        branch=values.get(Fact.BRANCH),
+        answered_by=answered_by,
+        started_at=started_at(facts),
+        queued_at=queued_at,
+        ringing_at=ringing_at,
+        answered_at=answered_at,
+        ended_at=ended_at,
+        end_reason=end_reason or None,
+        wait_seconds=_seconds(queued_at, answered_at or ended_at),
+        ring_seconds=_seconds(ringing_at, answered_at or ended_at),
+        talk_seconds=None if never_ended else _seconds(answered_at, ended_at),
+    )
+
+
+def _status(facts: Facts, end_status: str, *, never_ended: bool) -> Stage:
+    if not end_status:
+        reached = [fact for fact in (Fact.ANSWERED, Fact.RINGING) if fact in facts]
+        return Stage(reached[0]) if reached else Stage.QUEUED
+    if never_ended or Fact.ANSWERED not in facts:
+        return Stage(end_status)
+    return Stage.COMPLETED
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
+    """None where either is unknown, or where the facts contradict each other."""
+    if begin is None or end is None or end < begin:
+        return None
+    return (end - begin).total_seconds()

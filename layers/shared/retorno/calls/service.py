@@ -1,0 +1,264 @@
+"""What is done with calls: taking what providers tell of them, closing them, showing them."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from retorno import clock
+from retorno.calls.model import Call, CallRules, Facts, closing, derive, fold
+from retorno.calls.store import (
+    CallPage,
+    CallStore,
+    DeferredCalls,
+    KeptPayloads,
+    read_image,
+)
+from retorno.clock import Clock
+from retorno.errors import InvalidInput, NotFound, Unavailable
+from retorno.phone import NumberPlan
+from retorno.settings import CallSettings, IngestSettings, PhoneSettings, ReplaySettings
+from retorno.telephony.ports import Provider, Reading, WebhookRequest
+from retorno.times import Period
+
+# A provider waits 10 to 15 s for its answer. What is not written by then goes to the queue.
+WRITE_BUDGET_SECONDS = 8.0
+
+# How many calls one run of the sweeper closes; the next run takes the rest.
+SWEEP_LIMIT = 500
+
+RECENT_CALLS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a payload. `deferred` calls are safe in the queue, and written later."""
+
+    reading: Reading
+    deferred: int
+
+
+class CallIngestion:
+    """Takes webhooks: verified, read, written; and nothing lost on the way."""
+
+    def __init__(
+        self,
+        store: CallStore,
+        deferred: DeferredCalls,
+        kept: KeptPayloads,
+        plan: NumberPlan,
+        clock: Clock,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._deferred = deferred
+        self._kept = kept
+        self._plan = plan
+        self._clock = clock
+        self._stopwatch = stopwatch
+
+    def take(self, provider: Provider, request: WebhookRequest, secrets: Sequence[str]) -> Receipt:
+        """Raises NotAuthenticated; InvalidInput for a payload that cannot be read, which is
+        kept; Unavailable where neither the table nor the queue takes what it says.
+        """
+        now = self._clock()
+        provider.verify(request, secrets, now)
+        try:
+            reading = provider.read(request.body, self._plan, now)
+        except InvalidInput:
+            self._kept.keep(provider.name, request.body, now)
+            raise
+        deferred = self._write(fold(reading.events))
+        if reading.refused_payload:
+            self._kept.keep(provider.name, reading.refused_payload, now)
+        return Receipt(reading, deferred)
+
+    def _write(self, calls: Mapping[str, Facts]) -> int:
+        """The number of calls that the table did not take, and the queue did."""
+        deadline = self._stopwatch() + WRITE_BUDGET_SECONDS
+        written = 0
+        for call_id, facts in calls.items():
+            if self._stopwatch() > deadline:
+                break
+            try:
+                self._store.merge(call_id, facts)
+            except Unavailable:
+                break
+            written += 1
+        self._deferred.send(dict(islice(calls.items(), written, None)))
+        return len(calls) - written
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How many kept payloads could be read now, and how many still can't."""
+
+    read: int = 0
+    still_unreadable: int = 0
+
+
+class PayloadReplay:
+    """Reads kept payloads again, after what made them unreadable was mended."""
+
+    def __init__(self, kept: KeptPayloads, store: CallStore, plan: NumberPlan) -> None:
+        self._kept = kept
+        self._store = store
+        self._plan = plan
+
+    def __call__(self, provider: Provider, now: datetime) -> Replay:
+        """All that is kept of a provider; what is read is dropped.
+
+        A payload was verified when it came. Of one that is still refused in part, that part is
+        kept. Raises Unavailable.
+        """
+        outcomes = [self._read(key, provider, now) for key in list(self._kept.keys(provider.name))]
+        return Replay(read=outcomes.count(True), still_unreadable=outcomes.count(False))
+
+    def _read(self, key: str, provider: Provider, now: datetime) -> bool:
+        payload = self._kept.read(key)
+        try:
+            reading = provider.read(payload, self._plan, now)
+        except InvalidInput:
+            return False
+        for call_id, facts in fold(reading.events).items():
+            self._store.merge(call_id, facts)
+        if not reading.taken and reading.refusals:
+            return False
+        if reading.refused_payload:
+            self._kept.keep(provider.name, reading.refused_payload, now)
+        self._kept.drop(key)
+        return True
+
+
+class CallUpkeep:
+    """What is done to calls when no provider is waiting."""
+
+    def __init__(self, store: CallStore) -> None:
+        self._store = store
+
+    def store_deferred(self, message: str) -> None:
+        """Writes what a message of the queue holds; all of it again if any of it fails.
+
+        Raises Unavailable.
+        """
+        for call_id, facts in DeferredCalls.read(message).items():
+            self._store.merge(call_id, facts)
+
+    def sweep(self, now: datetime, max_age: timedelta) -> int:
+        """Closes calls that began `max_age` ago and never ended. Says how many it looked at.
+
+        Raises Unavailable.
+        """
+        call_ids = self._store.unended_before(now - max_age, SWEEP_LIMIT)
+        for call_id, facts in self._store.get_many(call_ids).items():
+            self._store.merge(call_id, closing(facts, max_age))
+        return len(call_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class CallChange:
+    """A call before and after one write; `before` is None for a new call."""
+
+    before: Call | None
+    after: Call
+    revision: int
+
+
+def change_of(record: Mapping[str, Any], rules: CallRules) -> CallChange | None:
+    """What a record of the table's stream tells; None where the call was deleted."""
+    images = record["dynamodb"]
+    if "NewImage" not in images:
+        return None
+    after = read_image(images["NewImage"])
+    before = read_image(images["OldImage"]) if "OldImage" in images else None
+    return CallChange(
+        before=derive(before.call_id, before.facts, rules) if before else None,
+        after=derive(after.call_id, after.facts, rules),
+        revision=after.revision,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallList:
+    """Calls, newest first, and where the next page begins; None at the end."""
+
+    calls: Sequence[Call]
+    next_start: Mapping[str, str] | None
+
+
+class CallReader:
+    """Shows calls."""
+
+    def __init__(self, store: CallStore, rules: CallRules) -> None:
+        self._store = store
+        self._rules = rules
+
+    def one(self, call_id: str) -> Call:
+        """Raises NotFound, Unavailable."""
+        facts = self._store.get(call_id)
+        if facts is None:
+            raise NotFound("there is no such call")
+        return derive(call_id, facts, self._rules)
+
+    def of_number(
+        self,
+        number: str,
+        period: Period,
+        limit: int,
+        start: Mapping[str, str] | None,
+    ) -> CallList:
+        """Calls of a number in any written form, newest first. Raises InvalidInput, Unavailable."""
+        parsed = self._rules.plan.parse(number)
+        if parsed is None:
+            raise InvalidInput("number", "is not a phone number")
+        page = self._store.by_number(parsed.match_key, period, limit, start)
+        return CallList(self._calls(page), page.next_start)
+
+    def recent(self, agent: str) -> list[Call]:
+        """The last calls of an operator, newest first. Raises Unavailable."""
+        return self._calls(self._store.by_agent(agent, RECENT_CALLS))
+
+    def _calls(self, page: CallPage) -> list[Call]:
+        facts = self._store.get_many(page.call_ids)
+        return [
+            derive(call_id, facts[call_id], self._rules)
+            for call_id in page.call_ids
+            if call_id in facts
+        ]
+
+
+def number_plan(settings: PhoneSettings) -> NumberPlan:
+    return NumberPlan(settings.country, settings.area_code)
+
+
+def call_rules(settings: CallSettings) -> CallRules:
+    """The rules, with the company's own numbers in any written form."""
+    plan = number_plan(settings)
+    numbers = [plan.parse(number) for number in settings.internal_numbers]
+    keys = frozenset(number.match_key for number in numbers if number)
+    return CallRules(plan=plan, internal_keys=keys)
+
+
+def call_ingestion(settings: IngestSettings) -> CallIngestion:
+    return CallIngestion(
+        CallStore(settings.calls_table),
+        DeferredCalls(settings.deferred_calls_queue),
+        KeptPayloads(settings.kept_payloads_bucket),
+        number_plan(settings),
+        clock.now,
+    )
+
+
+def call_upkeep(settings: CallSettings) -> CallUpkeep:
+    return CallUpkeep(CallStore(settings.calls_table))
+
+
+def call_reader(settings: CallSettings) -> CallReader:
+    return CallReader(CallStore(settings.calls_table), call_rules(settings))
+
+
+def payload_replay(settings: ReplaySettings) -> PayloadReplay:
+    kept = KeptPayloads(settings.kept_payloads_bucket)
+    return PayloadReplay(kept, CallStore(settings.calls_table), number_plan(settings))

@@ -1,0 +1,387 @@
+"""Where calls are: the table of their facts, the queue of those that it did not take, and the
+bucket of payloads that could not be read.
+"""
+
+import functools
+import hashlib
+import json
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from retorno.calls.model import (
+    LATEST_COUNTS,
+    Fact,
+    Facts,
+    agent_of,
+    end_of,
+    merge,
+    number_key_of,
+    started_at,
+)
+from retorno.dynamodb import Refused, bind, unavailable_on_trouble, update
+from retorno.errors import InvalidInput, Unavailable
+from retorno.times import Period, stamp
+
+# Each loser of a race tries again with what the winner wrote; so many losses are no race.
+MAX_ATTEMPTS = 50
+
+UNENDED = "unended"
+
+# What these mean depends on other facts, so a call that has one is written whole.
+INTERPLAY = frozenset({Fact.LEFT_QUEUE, Fact.CLOSED, Fact.LEG_NUMBER})
+
+
+class ByNumber(GlobalSecondaryIndex["CallItem"]):
+    class Meta:
+        index_name = "by_number"
+        projection = KeysOnlyProjection()
+
+    number_key = UnicodeAttribute(hash_key=True)
+    started_at = UnicodeAttribute(range_key=True)
+
+
+class ByAgent(GlobalSecondaryIndex["CallItem"]):
+    class Meta:
+        index_name = "by_agent"
+        projection = KeysOnlyProjection()
+
+    agent = UnicodeAttribute(hash_key=True)
+    started_at = UnicodeAttribute(range_key=True)
+
+
+class ByUnended(GlobalSecondaryIndex["CallItem"]):
+    class Meta:
+        index_name = "by_unended"
+        projection = KeysOnlyProjection()
+
+    unended = UnicodeAttribute(hash_key=True)
+    started_at = UnicodeAttribute(range_key=True)
+
+
+class CallItem(Model):
+    """One call. Its key is the call's id alone: many events tell nothing else of it.
+
+    `call_id` "1546015415.757927", and a register for each fact known, such as `answered`
+    "2026-03-02T13:04:05.000000Z".
+    """
+
+    call_id = UnicodeAttribute(hash_key=True)
+    revision = NumberAttribute(default=0)
+
+    provider = UnicodeAttribute(null=True)
+    direction = UnicodeAttribute(null=True)
+    caller = UnicodeAttribute(null=True)
+    callee = UnicodeAttribute(null=True)
+    number = UnicodeAttribute(null=True)
+    leg_number = UnicodeAttribute(null=True)
+    queue = UnicodeAttribute(null=True)
+    branch = UnicodeAttribute(null=True)
+    assigned_agent = UnicodeAttribute(null=True)
+    answering_agent = UnicodeAttribute(null=True)
+    answered_by = UnicodeAttribute(null=True)
+    queued = UnicodeAttribute(null=True)
+    ringing = UnicodeAttribute(null=True)
+    answered = UnicodeAttribute(null=True)
+    ended = UnicodeAttribute(null=True)
+    last_queued = UnicodeAttribute(null=True)
+    left_queue = UnicodeAttribute(null=True)
+    closed = UnicodeAttribute(null=True)
+
+    # Derived from the facts, for the indexes alone.
+    number_key = UnicodeAttribute(null=True)
+    agent = UnicodeAttribute(null=True)
+    started_at = UnicodeAttribute(null=True)
+    unended = UnicodeAttribute(null=True)
+
+    by_number = ByNumber()
+    by_agent = ByAgent()
+    by_unended = ByUnended()
+
+    def facts(self) -> Facts:
+        return {fact: getattr(self, fact) for fact in Fact if getattr(self, fact) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class CallImage:
+    """A call as the table's stream shows it."""
+
+    call_id: str
+    facts: Facts
+    revision: int
+
+
+def read_image(image: dict[str, Any]) -> CallImage:
+    item = CallItem.from_raw_data(image)
+    return CallImage(item.call_id, item.facts(), int(item.revision))
+
+
+@dataclass(frozen=True, slots=True)
+class CallPage:
+    """Call ids, newest first, and where the next page begins; None at the end."""
+
+    call_ids: Sequence[str]
+    next_start: Mapping[str, str] | None
+
+
+class CallStore:
+    """The calls table."""
+
+    def __init__(self, table_name: str) -> None:
+        self._item = bind(CallItem, table_name)
+
+    def merge(self, call_id: str, facts: Facts) -> None:
+        """Merges facts into the call: one request where they come in order, else two or more.
+
+        A duplicate is one request that changes nothing. Raises Unavailable.
+        """
+        actions, condition = self._in_order(facts)
+        try:
+            update(self._item(call_id), actions, condition)
+        except Refused as refusal:
+            self._merge_into(refusal.item, call_id, facts)
+
+    def _in_order(self, facts: Facts) -> tuple[list[Action], Condition]:
+        """The write that is the right one if the facts are news, and follow what is known.
+
+        The condition holds only where its result is that of `merge`: each fact is absent or is
+        beaten by the one that is there, and the call has not ended.
+        """
+        new = self._item
+        if not INTERPLAY.isdisjoint(facts):
+            return self._whole(facts), new.call_id.does_not_exist()
+        actions: list[Action] = [new.revision.add(1)]
+        conditions: list[Condition] = [new.ended.does_not_exist()]
+        conditions += [getattr(new, fact).does_not_exist() for fact in INTERPLAY]
+        for fact, written in facts.items():
+            attribute = getattr(new, fact)
+            stands = attribute >= written if fact in LATEST_COUNTS else attribute <= written
+            conditions.append(attribute.does_not_exist() | stands)
+            actions.append(attribute.set(attribute | written))
+        began, number_key, agent = started_at(facts), number_key_of(facts), agent_of(facts)
+        if began:
+            conditions.append(new.started_at.does_not_exist() | (new.started_at <= stamp(began)))
+            actions.append(new.started_at.set(new.started_at | stamp(began)))
+        if number_key:
+            actions.append(new.number_key.set(new.number_key | number_key))
+        if agent and Fact.ANSWERING_AGENT in facts:
+            # An end alone repeats who answered; anything else is the first to say it.
+            repeats = Fact.ENDED in facts and Fact.RINGING not in facts
+            said = new.answering_agent
+            conditions.append(said.exists() if repeats else said.does_not_exist())
+            actions += [] if repeats else [new.agent.set(agent)]
+        elif agent:
+            actions.append(new.agent.set(new.agent | agent))
+        if Fact.ENDED in facts:
+            actions.append(new.unended.remove())
+        else:
+            actions.append(new.unended.set(UNENDED))
+        tells_news = (getattr(new, fact).does_not_exist() for fact in facts)
+        conditions.append(functools.reduce(operator.or_, tells_news))
+        return actions, functools.reduce(operator.and_, conditions)
+
+    def _merge_into(self, old: Model | None, call_id: str, facts: Facts) -> None:
+        for _ in range(MAX_ATTEMPTS):
+            known = old.facts() if isinstance(old, CallItem) else {}
+            merged = merge(known, facts)
+            if merged == known:
+                return None
+            condition = (
+                self._item.revision == old.revision
+                if isinstance(old, CallItem)
+                else self._item.call_id.does_not_exist()
+            )
+            try:
+                return update(self._item(call_id), self._whole(merged), condition)
+            except Refused as refusal:
+                old = refusal.item
+        raise Unavailable("the call is being written by too many at once")
+
+    def _whole(self, facts: Facts) -> list[Action]:
+        """Sets all that is known, and what the indexes need of it."""
+        new = self._item
+        began = started_at(facts)
+        values: dict[str, str | None] = {
+            **{fact.value: written for fact, written in facts.items()},
+            "started_at": stamp(began) if began else None,
+            "number_key": number_key_of(facts),
+            "agent": agent_of(facts),
+            "unended": None if end_of(facts) else UNENDED,
+        }
+        return [new.revision.add(1)] + [
+            getattr(new, name).set(value) if value else getattr(new, name).remove()
+            for name, value in values.items()
+        ]
+
+    def get(self, call_id: str) -> Facts | None:
+        """Raises Unavailable."""
+        with unavailable_on_trouble():
+            try:
+                return self._item.get(call_id, consistent_read=True).facts()
+            except self._item.DoesNotExist:
+                return None
+
+    def get_many(self, call_ids: Sequence[str]) -> dict[str, Facts]:
+        """Raises Unavailable."""
+        with unavailable_on_trouble():
+            return {item.call_id: item.facts() for item in self._item.batch_get(call_ids)}
+
+    def by_number(
+        self,
+        number_key: str,
+        period: Period,
+        limit: int,
+        start: Mapping[str, str] | None = None,
+    ) -> CallPage:
+        """Calls of a number that began in a period, newest first.
+
+        Raises InvalidInput for a `start` outside the period, Unavailable.
+        """
+        if start and not period.includes(start["started_at"]):
+            raise InvalidInput("cursor", "is none that this API gave")
+        between = self._item.started_at.between(stamp(period.since), stamp(period.until))
+        exclusive = {"number_key": number_key, **start} if start else None
+        return self._page(self._item.by_number, number_key, between, limit, exclusive)
+
+    def by_agent(self, agent: str, limit: int) -> CallPage:
+        """The last calls of an operator. Raises Unavailable."""
+        return self._page(self._item.by_agent, agent, None, limit, None)
+
+    def _page(
+        self,
+        index: GlobalSecondaryIndex[CallItem],
+        key: str,
+        between: Condition | None,
+        limit: int,
+        start: Mapping[str, str] | None,
+    ) -> CallPage:
+        with unavailable_on_trouble():
+            results = index.query(
+                key,
+                between,
+                scan_index_forward=False,
+                limit=limit,
+                page_size=limit,
+                last_evaluated_key=(
+                    {name: {"S": text} for name, text in start.items()} if start else None
+                ),
+            )
+            call_ids = [item.call_id for item in results]
+        last = results.last_evaluated_key
+        return CallPage(
+            call_ids,
+            {name: last[name]["S"] for name in ("call_id", "started_at")} if last else None,
+        )
+
+    def unended_before(self, before: datetime, limit: int) -> Sequence[str]:
+        """Ids of calls that began before a moment and have not ended. Raises Unavailable."""
+        with unavailable_on_trouble():
+            found = self._item.by_unended.query(
+                UNENDED, self._item.started_at < stamp(before), limit=limit
+            )
+            return [item.call_id for item in found]
+
+
+# Half of what one SQS message may hold.
+MESSAGE_BYTES = 128 * 1024
+
+
+class DeferredCalls:
+    """The queue of call facts that the table did not take in time."""
+
+    def __init__(self, queue_url: str) -> None:
+        self._queue_url = queue_url
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        return boto3.client("sqs")
+
+    def send(self, calls: Mapping[str, Facts]) -> None:
+        """Raises Unavailable."""
+        for body in _messages(calls):
+            try:
+                self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)
+            except (ClientError, BotoCoreError) as error:
+                raise Unavailable("neither the table nor the queue answers") from error
+
+    @staticmethod
+    def read(body: str) -> dict[str, Facts]:
+        """The calls of one message."""
+        return {
+            call_id: {Fact(name): written for name, written in facts.items()}
+            for call_id, facts in json.loads(body).items()
+        }
+
+
+def _messages(calls: Mapping[str, Facts]) -> Iterator[str]:
+    batch: dict[str, Facts] = {}
+    size = 0
+    for call_id, facts in calls.items():
+        length = len(json.dumps({call_id: facts}))
+        if batch and size + length > MESSAGE_BYTES:
+            yield json.dumps(batch)
+            batch, size = {}, 0
+        batch[call_id] = facts
+        size += length
+    if batch:
+        yield json.dumps(batch)
+
+
+class KeptPayloads:
+    """The bucket of payloads that could not be read, raw, as `<provider>/<day>/<digest>`.
+
+    The digest makes a payload that is sent again the same object.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        return boto3.client("s3")
+
+    def keep(self, provider: str, payload: bytes, now: datetime) -> None:
+        """Raises Unavailable."""
+        digest = hashlib.sha256(payload).hexdigest()
+        key = f"{provider}/{now:%Y-%m-%d}/{digest}"
+        with _unavailable_on_trouble_of_the_bucket():
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=payload)
+
+    def keys(self, provider: str) -> Iterator[str]:
+        """Raises Unavailable."""
+        with _unavailable_on_trouble_of_the_bucket():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{provider}/"
+            )
+            for page in pages:
+                yield from (found["Key"] for found in page.get("Contents", []))
+
+    def read(self, key: str) -> bytes:
+        """Raises Unavailable."""
+        with _unavailable_on_trouble_of_the_bucket():
+            payload: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return payload
+
+    def drop(self, key: str) -> None:
+        """Raises Unavailable."""
+        with _unavailable_on_trouble_of_the_bucket():
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+
+@contextmanager
+def _unavailable_on_trouble_of_the_bucket() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise Unavailable("the bucket does not answer") from error
