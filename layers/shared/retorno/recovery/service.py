@@ -1,0 +1,216 @@
+"""Finding the missed customers, and linking the calls that win them back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from retorno.calls.model import CallRules
+from retorno.calls.service import CallReader, call_reader, call_rules, change_of
+from retorno.dynamodb import Refused
+from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
+from retorno.recovery.model import (
+    Dismissal,
+    MissedCall,
+    Part,
+    RecoveryRules,
+    Role,
+    State,
+    Summary,
+    attempts_on,
+    number_key_of,
+    outcome_of,
+    part_of,
+    summarise,
+)
+from retorno.recovery.store import MissedPage, RecoveryStore, Stored
+from retorno.settings import RecoverySettings
+from retorno.times import Period
+
+# Each loser of a race looks again at what the winner wrote; so many losses are no race.
+MAX_LOOKS = 100
+
+# How many missed calls one run ends; the next run takes the rest.
+EXPIRE_LIMIT = 500
+
+# A summary reads a row a missed call.
+SUMMARY_LIMIT = 25_000
+
+
+class Matching:
+    """Decides, as calls change and time passes, what became of each missed call."""
+
+    def __init__(self, store: RecoveryStore, calls: CallRules, rules: RecoveryRules) -> None:
+        self._store = store
+        self._calls = calls
+        self._rules = rules
+
+    def match(self, record: Mapping[str, Any], now: datetime) -> None:
+        """Brings up to date what a changed call means for its customer; `record` is of the
+        calls table's stream.
+
+        It writes the call's part and then looks at the others: whoever writes last sees all, so
+        no miss and no call that answers it can pass each other by. Told twice it changes nothing.
+        Raises Unavailable.
+        """
+        change = change_of(record, self._calls)
+        if change is None:
+            return
+        before = part_of(change.before, self._rules) if change.before else None
+        after = part_of(change.after, self._rules)
+        if before == after:
+            return
+        if before and (after is None or after.number_key != before.number_key):
+            self._store.remove(before.number_key, before.call_id, change.revision)
+        if after:
+            self._store.put(after, change.revision)
+        moments: dict[str, list[datetime]] = {}
+        for part in (before, after):
+            if part:
+                moments.setdefault(part.number_key, []).append(part.at)
+        for number_key, times in moments.items():
+            self.settle(number_key, times, now)
+
+    def settle(self, number_key: str, moments: Sequence[datetime], now: datetime) -> None:
+        """Decides again about each miss that calls at these moments may bear upon.
+
+        A decision holds only if its miss was not written since the look; else it looks again.
+        Raises Unavailable.
+        """
+        last = max(moments)
+        period = Period(min(moments) - self._rules.window, last + self._rules.window)
+        for _ in range(MAX_LOOKS):
+            found = self._store.around(number_key, period)
+            parts = [each.part for each in found]
+            try:
+                for each in found:
+                    if each.part.role is Role.MISSED and each.part.at <= last:
+                        self._decide(each, parts, now)
+            except Refused:
+                continue
+            return
+        raise Unavailable("the number is being written by too many at once")
+
+    def _decide(self, missed: Stored, parts: Sequence[Part], now: datetime) -> None:
+        outcome = outcome_of(missed.part, parts, missed.dismissal, self._rules, now)
+        if outcome != missed.outcome:
+            self._store.save_outcome(missed, outcome)
+
+    def expire(self, now: datetime) -> int:
+        """Ends the open missed calls whose window has passed. Says how many. Raises Unavailable."""
+        missed = self._store.open_before(now - self._rules.window, EXPIRE_LIMIT)
+        for part in missed:
+            self.settle(part.number_key, [part.at], now)
+        return len(missed)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedCallDetail:
+    """A missed call, and the outbound calls that tried and reached nobody, oldest first."""
+
+    missed_call: MissedCall
+    attempts: Sequence[Part]
+
+
+class MissedCalls:
+    """What people see of missed calls, and what they may decide about them."""
+
+    def __init__(
+        self, store: RecoveryStore, calls: CallReader, matching: Matching, rules: RecoveryRules
+    ) -> None:
+        self._store = store
+        self._calls = calls
+        self._matching = matching
+        self._rules = rules
+
+    def page(
+        self,
+        *,
+        state: State | None,
+        queue: str | None,
+        agent: str | None,
+        period: Period,
+        limit: int,
+        before: str | None,
+    ) -> MissedPage:
+        """Newest first. Raises Unavailable."""
+        return self._store.missed(
+            state=state,
+            queue=queue,
+            agent=agent,
+            period=period,
+            limit=limit,
+            before=before,
+        )
+
+    def detail(self, call_id: str) -> MissedCallDetail:
+        """Raises NotFound, Unavailable."""
+        missed = self._find(call_id)
+        window = Period(missed.part.at, missed.part.at + self._rules.window)
+        around = self._store.around(missed.part.number_key, window)
+        parts = [each.part for each in around]
+        attempts = attempts_on(missed.part, parts, missed.dismissal, self._rules)
+        return MissedCallDetail(missed.missed_call, attempts)
+
+    def dismiss(self, call_id: str, dismissal: Dismissal, now: datetime) -> MissedCall:
+        """Ends the wait for a customer by a person's decision, which is kept with its reason.
+
+        Dismissing twice keeps the first decision. Raises Conflict where the call is no longer
+        open, NotFound, Unavailable.
+        """
+        for _ in range(MAX_LOOKS):
+            missed = self._find(call_id)
+            if missed.outcome.state is State.DISMISSED:
+                return missed.missed_call
+            if missed.outcome.state is not State.OPEN:
+                raise Conflict(f"the missed call is {missed.outcome.state}, not open")
+            try:
+                self._store.save_dismissal(missed, dismissal)
+            except Refused:
+                continue
+            self._matching.settle(missed.part.number_key, [missed.part.at], now)
+        raise Unavailable("the missed call is being written by too many at once")
+
+    def summary(self, period: Period) -> Summary:
+        """Of the calls missed in a period. Raises InvalidInput where they are too many to
+        count while someone waits, Unavailable.
+        """
+        rows = self._store.results(period, SUMMARY_LIMIT + 1)
+        if len(rows) > SUMMARY_LIMIT:
+            raise InvalidInput("from", f"more than {SUMMARY_LIMIT} missed calls: ask for less")
+        return summarise(
+            states=[state for state, _, _ in rows],
+            short_abandons=sum(short for _, short, _ in rows),
+            recovery_seconds=[seconds for _, _, seconds in rows if seconds is not None],
+        )
+
+    def _find(self, call_id: str) -> Stored:
+        number_key = number_key_of(self._calls.one(call_id))
+        found = self._store.get(number_key, call_id)
+        if found is None or found.part.role is not Role.MISSED:
+            raise NotFound("there is no such missed call")
+        return found
+
+
+def recovery_rules(settings: RecoverySettings) -> RecoveryRules:
+    return RecoveryRules(
+        window=settings.recovery_window,
+        requires=settings.recovery_requires,
+        person_talk_seconds=settings.person_talk_seconds,
+        short_abandon_seconds=settings.short_abandon_seconds,
+    )
+
+
+def matching(settings: RecoverySettings) -> Matching:
+    return Matching(
+        RecoveryStore(settings.recoveries_table), call_rules(settings), recovery_rules(settings)
+    )
+
+
+def missed_calls(settings: RecoverySettings) -> MissedCalls:
+    return MissedCalls(
+        RecoveryStore(settings.recoveries_table),
+        call_reader(settings),
+        matching(settings),
+        recovery_rules(settings),
+    )
