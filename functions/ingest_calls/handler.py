@@ -1,0 +1,74 @@
+"""Takes call events from telephony providers."""
+
+from functools import cache
+from http import HTTPStatus
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.ingest_calls.schema import EVENTS, FORM, LINES, EventsTaken, FormTaken, LinesTaken
+from retorno.calls.service import CallIngestion, Receipt, call_ingestion
+from retorno.http import Api
+from retorno.observability import count, with_metrics
+from retorno.secrets import signing_secrets
+from retorno.settings import IngestSettings
+from retorno.telephony.ports import Provider
+from retorno.telephony.providers import ASTERISK, CANONICAL, TWILIO
+
+app = Api()
+settings = cache(IngestSettings.from_environment)
+
+
+@cache
+def ingestion() -> CallIngestion:
+    return call_ingestion(settings())
+
+
+@app.post(
+    "/webhooks/calls",
+    tags=["webhooks"],
+    openapi_extensions=EVENTS,
+    summary="Events of calls from any telephone system, each judged by itself",
+)
+def take_events() -> tuple[EventsTaken, int]:
+    receipt = take(CANONICAL, settings().webhook_secret)
+    return EventsTaken.of(receipt), status(receipt)
+
+
+@app.post(
+    "/webhooks/asterisk/queue-log",
+    tags=["webhooks"],
+    openapi_extensions=LINES,
+    summary="Lines of Asterisk's queue_log, in any order and more than once",
+)
+def take_queue_log() -> tuple[LinesTaken, int]:
+    receipt = take(ASTERISK, settings().webhook_secret)
+    return LinesTaken.of(receipt), status(receipt)
+
+
+@app.post(
+    "/webhooks/twilio/voice",
+    tags=["webhooks"],
+    openapi_extensions=FORM,
+    summary="A status callback of Twilio Voice",
+)
+def take_twilio() -> tuple[FormTaken, int]:
+    receipt = take(TWILIO, settings().twilio_secret)
+    return FormTaken.of(receipt), status(receipt)
+
+
+def take(provider: Provider, secret: str) -> Receipt:
+    request = app.webhook(settings().public_url)
+    receipt = ingestion().take(provider, request, signing_secrets(secret))
+    count("EventsTaken", receipt.reading.taken)
+    count("EventsRefused", len(receipt.reading.refusals))
+    count("CallsDeferred", receipt.deferred)
+    return receipt
+
+
+def status(receipt: Receipt) -> int:
+    return HTTPStatus.ACCEPTED if receipt.deferred else HTTPStatus.OK
+
+
+@with_metrics
+def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
+    return app.resolve(event, context)

@@ -1,0 +1,90 @@
+"""What the webhooks take, as the API's description says it, and what they answer."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from retorno.calls.service import Receipt
+from retorno.telephony.canonical import MAX_EVENTS, CanonicalEvent
+
+
+def _body(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The handlers read the raw body, which is what its sender signed."""
+    return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
+
+
+EVENTS = _body(
+    "application/json",
+    {
+        "type": "object",
+        "required": ["events"],
+        "properties": {
+            "events": {
+                "type": "array",
+                "maxItems": MAX_EVENTS,
+                "items": CanonicalEvent.model_json_schema(
+                    ref_template="#/components/schemas/{model}"
+                ),
+            }
+        },
+    },
+)
+LINES = _body("text/plain", {"type": "string", "description": "epoch|call id|queue|agent|event|…"})
+FORM = _body("application/x-www-form-urlencoded", {"type": "object", "required": ["CallSid"]})
+
+Deferred = Annotated[
+    int, Field(description="Calls that are safe in a queue, and will be written within minutes")
+]
+
+
+class RefusedEvent(BaseModel):
+    index: int = Field(description="Its place in `events`, from 0")
+    field: str
+    reason: str
+
+
+class EventsTaken(BaseModel):
+    accepted: int
+    refused: list[RefusedEvent]
+    deferred: Deferred
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "EventsTaken":
+        refused = [
+            RefusedEvent(index=refusal.index, field=refusal.field, reason=refusal.reason)
+            for refusal in receipt.reading.refusals
+        ]
+        return cls(accepted=receipt.reading.taken, refused=refused, deferred=receipt.deferred)
+
+
+class UnreadableLine(BaseModel):
+    line: int = Field(description="Its place in the body, from 1")
+    reason: str
+
+
+class LinesTaken(BaseModel):
+    taken: int
+    ignored: int = Field(description="Blank lines, and lines of configuration or presence")
+    unreadable: list[UnreadableLine]
+    deferred: Deferred
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "LinesTaken":
+        return cls(
+            taken=receipt.reading.taken,
+            ignored=receipt.reading.ignored,
+            unreadable=[
+                UnreadableLine(line=refusal.index + 1, reason=refusal.reason)
+                for refusal in receipt.reading.refusals
+            ],
+            deferred=receipt.deferred,
+        )
+
+
+class FormTaken(BaseModel):
+    accepted: int
+    deferred: Deferred
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "FormTaken":
+        return cls(accepted=receipt.reading.taken, deferred=receipt.deferred)

@@ -1,0 +1,91 @@
+"""Lists missed calls, shows what became of them, and lets a person dismiss one."""
+
+from functools import cache
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.manage_missed_calls.schema import (
+    DismissalRequest,
+    MissedCallDetailView,
+    MissedCallList,
+    MissedCallView,
+)
+from retorno import clock
+from retorno import cursor as cursors
+from retorno.http import Api, CallId, Cursor, Limit, Since, Until
+from retorno.recovery.model import Dismissal, State, Summary
+from retorno.recovery.service import MissedCalls, missed_calls
+from retorno.settings import RecoverySettings
+from retorno.times import Period
+
+app = Api()
+
+
+@cache
+def missed() -> MissedCalls:
+    return missed_calls(RecoverySettings.from_environment())
+
+
+@app.get(
+    "/missed-calls",
+    tags=["missed calls"],
+    summary="Missed calls, newest first; go on until the cursor is null, even past a short page",
+)
+def page(
+    state: Annotated[State | None, Query()] = None,
+    queue: Annotated[str | None, Query()] = None,
+    agent: Annotated[str | None, Query()] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> MissedCallList:
+    list_name = f"missed {state} {queue} {agent} {since} {until}"
+    position = cursors.decode(list_name, cursor, "order")
+    found = missed().page(
+        state=state,
+        queue=queue,
+        agent=agent,
+        period=Period.between(since, until),
+        limit=limit,
+        before=position["order"] if position else None,
+    )
+    return MissedCallList(
+        items=[MissedCallView.of(each) for each in found.items],
+        cursor=cursors.encode(list_name, {"order": found.next_order} if found.next_order else None),
+    )
+
+
+@app.get(
+    "/missed-calls/summary",
+    tags=["missed calls"],
+    summary="What became of the calls missed in a period",
+)
+def summary(since: Since = None, until: Until = None) -> Summary:
+    return missed().summary(Period.between(since, until))
+
+
+@app.get(
+    "/missed-calls/<call_id>",
+    tags=["missed calls"],
+    summary="A missed call with the attempts on it, and the call that recovered it",
+)
+def one(call_id: CallId) -> MissedCallDetailView:
+    return MissedCallDetailView.of_detail(missed().detail(call_id))
+
+
+@app.post(
+    "/missed-calls/<call_id>/dismiss",
+    tags=["missed calls"],
+    summary="Ends the wait for a customer, with a reason; for supervisors",
+)
+def dismiss(call_id: CallId, decision: Annotated[DismissalRequest, Body()]) -> MissedCallView:
+    now = clock.now()
+    dismissal = Dismissal(at=now, by=app.user.name, reason=decision.reason)
+    return MissedCallView.of(missed().dismiss(call_id, dismissal, now))
+
+
+def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
+    return app.resolve(event, context)

@@ -1,0 +1,41 @@
+"""A call as the API shows it."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retorno.calls.model import Call
+
+
+class CallView(BaseModel):
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+    call_id: str
+    provider: str | None
+    direction: str | None
+    status: str
+    caller: str | None = Field(serialization_alias="from")
+    callee: str | None = Field(serialization_alias="to")
+    number: str | None = Field(description="The customer's, in E.164; null where withheld")
+    queue: str | None
+    agent: str | None
+    branch: str | None
+    answered_by: str | None
+    queued_at: datetime | None
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    wait_seconds: float | None = Field(description="From the queue to the answer, or else the end")
+    ring_seconds: float | None = Field(description="From the first ring to the answer, or the end")
+    talk_seconds: float | None = Field(description="From the answer to the end")
+    missed: bool
+
+    @classmethod
+    def of(cls, call: Call) -> "CallView":
+        return cls.model_validate(call)
+
+
+class CallList(BaseModel):
+    items: list[CallView]
+    cursor: str | None = Field(description="Where the next page begins; null at the end")
