@@ -1,0 +1,107 @@
+"""Speaks to a running stack as its neighbours do: a telephony provider, and a person's console."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import urllib3
+
+from local.errors import CloudError
+from local.stack import HOME, Stack
+
+# Webhooks are idempotent, so that a POST may be sent again like anything else.
+RETRIES = urllib3.Retry(
+    total=3,
+    backoff_factor=0.2,
+    status_forcelist=(429, 502, 503, 504),
+    allowed_methods=None,
+    raise_on_status=False,
+)
+PAGE = 100
+
+
+def sign(secret: str, timestamp: int, body: bytes) -> str:
+    """X-Retorno-Signature as a sender computes it, without the product's own code."""
+    message = f"{timestamp}.".encode() + body
+    return "v1=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+class Client:
+    """One kept-alive connection to the API; whatever fails raises CloudError."""
+
+    def __init__(self, api_url: str, webhook_secret: str, token: str) -> None:
+        self.api_url = api_url.rstrip("/")
+        self._token = token
+        self._webhook_secret = webhook_secret
+        self._pool = urllib3.PoolManager(retries=RETRIES, timeout=30)
+
+    @classmethod
+    def of_stack(cls, home: Path = HOME) -> Self:
+        """The client of the stack that `python -m local up` started."""
+        stack = Stack.read(home)
+        return cls(stack.api_url, stack.webhook_secret, stack.tokens["supervisor"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.clear()
+
+    def send_calls(self, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        body = json.dumps({"events": events}).encode()
+        return self._post("/webhooks/calls", body, "application/json")
+
+    def send_queue_log(self, lines: bytes) -> dict[str, Any]:
+        return self._post("/webhooks/asterisk/queue-log", lines, "text/plain; charset=utf-8")
+
+    def missed_calls(
+        self, since: datetime, until: datetime, state: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """All missed calls of a period, or those in one state, newest first, page after page."""
+        query = {**_period(since, until), "limit": str(PAGE)}
+        if state:
+            query["state"] = state
+        while True:
+            page = self._get("/missed-calls", query)
+            yield from page["items"]
+            if not page.get("cursor"):
+                return
+            query["cursor"] = page["cursor"]
+
+    def summary(self, since: datetime, until: datetime) -> dict[str, Any]:
+        return self._get("/missed-calls/summary", _period(since, until))
+
+    def _post(self, path: str, body: bytes, content_type: str) -> dict[str, Any]:
+        timestamp = int(time.time())
+        headers = {
+            "Content-Type": content_type,
+            "X-Retorno-Timestamp": str(timestamp),
+            "X-Retorno-Signature": sign(self._webhook_secret, timestamp, body),
+        }
+        return self._request("POST", path, headers=headers, body=body)
+
+    def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return self._request("GET", path, headers=headers, fields=query)
+
+    def _request(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            response = self._pool.request(method, self.api_url + path, **request)
+        except urllib3.exceptions.HTTPError:
+            raise CloudError(
+                f"nothing answers at {self.api_url}: start it with `python -m local up`"
+            ) from None
+        if response.status not in (200, 202):
+            text = " ".join(response.data.decode(errors="replace").split())
+            raise CloudError(f"{method} {path} answered {response.status}: {text[:200]}")
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def _period(since: datetime, until: datetime) -> dict[str, str]:
+    return {"from": since.isoformat(), "to": until.isoformat()}

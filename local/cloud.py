@@ -1,0 +1,75 @@
+"""The embedded cloud with the stack in it: what the commands and the tests use."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from local import emulator
+from local.deploy import deploy as _deploy
+from local.errors import CloudError
+from local.stack import HOME, Stack
+
+DEFAULT_STAGE = "dev"
+
+
+def start(
+    home: Path = HOME,
+    port: int | None = None,
+    stage: str = DEFAULT_STAGE,
+    settings: Mapping[str, str] | None = None,
+) -> Stack:
+    """Starts the cloud if it does not run, deploys, and signs the users in anew.
+
+    Without a port or settings they are those that this home had before; port 0 means a free one.
+    Raises `CloudError`.
+    """
+    process = emulator.find(home)
+    if process and port not in {None, 0, process.port}:
+        raise CloudError(f"It runs on port {process.port} already: stop it with `down` first.")
+    if not process:
+        process = emulator.start(home, _usual_port(home) if port is None else port)
+    chosen = _usual_settings(home) if settings is None else settings
+    return _deploy_and_record(process, stage, chosen)
+
+
+def deploy(home: Path = HOME) -> Stack:
+    """Brings the code and the template of a running cloud up to date. Raises `CloudError`."""
+    process, before = emulator.require(home), Stack.read(home)
+    return _deploy_and_record(process, before.stage, before.settings)
+
+
+def stop(home: Path = HOME) -> None:
+    """Stops the cloud; its state is kept for the next start. Raises `CloudError`."""
+    emulator.stop(home)
+
+
+@contextmanager
+def running(home: Path, port: int = 0) -> Iterator[Stack]:
+    """A cloud for as long as the block lasts, as a fixture needs it."""
+    try:
+        yield start(home, port)
+    finally:
+        if emulator.find(home):
+            emulator.stop(home)
+
+
+def _usual_port(home: Path) -> int:
+    try:
+        return Stack.read(home).port
+    except CloudError:
+        return emulator.DEFAULT_PORT
+
+
+def _usual_settings(home: Path) -> Mapping[str, str]:
+    try:
+        return Stack.read(home).settings
+    except CloudError:
+        return {}
+
+
+def _deploy_and_record(
+    process: emulator.Emulator, stage: str, settings: Mapping[str, str]
+) -> Stack:
+    stack = _deploy(process, stage, settings)
+    stack.write(process.home)
+    return stack

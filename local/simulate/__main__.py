@@ -1,0 +1,105 @@
+"""`python -m local.simulate`: days of a small call centre in minutes, against the running stack.
+
+Its calls are sent as a provider would, and its operators ring back whom the API's list of open
+missed calls holds. At the end, what the API knows of every missed call is compared with what really
+happened; the exit code is 1 where they differ.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from local.client import Client
+from local.errors import CloudError
+from local.simulate.centre import Centre
+from local.simulate.play import Play
+from local.simulate.view import watching
+from local.stack import HOME
+from local.words import figures
+
+SHOWN_DIFFERENCES = 10
+# A missed call expires after seven days.
+MOST_DAYS = 6
+
+
+def main() -> int:
+    options = _options()
+    try:
+        with Client.of_stack(options.home) as client:
+            return _simulate(client, options)
+    except CloudError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _simulate(client: Client, options: argparse.Namespace) -> int:
+    end = datetime.now(UTC)
+    start = end - timedelta(days=options.days)
+    centre = Centre(options.seed, start, end, options.customers, options.agents)
+    play = Play(client, centre, start, end)
+    try:
+        with watching(plain=options.plain) as show:
+            play.run(options.minutes, show)
+        print("All calls are told. Comparing, once those whose end was lost are closed (a minute)…")
+        differences = play.differences()
+    except KeyboardInterrupt:
+        print("Stopped early: the API was not compared with what happened.")
+        _print_summary(play)
+        return 0
+    _print_verdict(centre, differences)
+    _print_summary(play)
+    _print_next_steps(client, options.home)
+    return 1 if differences else 0
+
+
+def _print_summary(play: Play) -> None:
+    print("  ".join(f"{name} {value}" for name, value in figures(play.summary())))
+
+
+def _print_verdict(centre: Centre, differences: list[str]) -> None:
+    outcomes = centre.truth.outcomes()
+    counts = Counter(outcome.state for outcome in outcomes.values())
+    happened = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    if not differences:
+        print(f"The API agrees on all {len(outcomes)} missed calls: {happened}.")
+        return
+    print(
+        f"Of {len(outcomes)} missed calls ({happened}) the API tells {len(differences)} otherwise:"
+    )
+    for difference in differences[:SHOWN_DIFFERENCES]:
+        print(f"  {difference}")
+
+
+def _print_next_steps(client: Client, home: Path) -> None:
+    file = os.path.relpath(home / "stack.json")
+    read_token = f"import json; print(json.load(open('{file}'))['tokens']['supervisor'])"
+    print("\nLook further, while the stack is up:")
+    print(f'  TOKEN=$(python3 -c "{read_token}")')
+    print(f'  curl -H "Authorization: Bearer $TOKEN" "{client.api_url}/missed-calls?state=open"')
+    print(f"  {client.api_url}/openapi.json")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.simulate", description=__doc__)
+    add = parser.add_argument
+    add("--days", type=int, default=3, choices=range(1, MOST_DAYS + 1), help="simulated days")
+    add("--minutes", type=float, default=3, help="how long they take")
+    add("--customers", type=_count, default=600, help="each rings about once a day")
+    add("--agents", type=_count, default=10, help="in two shifts")
+    add("--seed", type=int, default=1, help="the same seed makes the same people and habits")
+    add("--plain", action="store_true", help="lines instead of a live screen")
+    add("--home", type=Path, default=HOME, help="where `python -m local up` keeps its stack")
+    return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

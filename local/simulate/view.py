@@ -1,0 +1,177 @@
+"""Shows a running simulation: a live screen in a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from local.simulate.centre import Centre
+from local.simulate.people import BRASILIA
+from local.words import figures, mask, span
+
+SECONDS_BETWEEN_LINES = 5
+OPERATOR_ROWS = 10
+LONG_WAIT = timedelta(minutes=1)
+STATES = {"queued": "waiting", "ringing": "ringing", "answered": "talking"}
+STYLES = {
+    "waiting": "yellow",
+    "ringing": "yellow",
+    "ringing back": "magenta",
+    "talking": "green",
+    "wrap-up": "cyan",
+    "off": "dim",
+}
+
+
+@dataclass
+class Scene:
+    """What there is to see: the people as simulated, the missed calls as the API gives them."""
+
+    centre: Centre
+    progress: float = 0
+    summary: dict[str, Any] = field(default_factory=dict)
+    open_calls: Sequence[dict[str, Any]] = ()
+    recoveries: Sequence[dict[str, Any]] = ()
+
+
+@contextmanager
+def watching(*, plain: bool) -> Iterator[Callable[[Scene], None]]:
+    """Gives the function that shows a scene, and leaves the terminal as it was."""
+    console = Console(highlight=False)
+    if plain or not console.is_terminal or console.is_dumb_terminal:
+        yield _Lines(console).show
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        yield lambda scene: live.update(_screen(scene), refresh=True)
+
+
+class _Lines:
+    """A line every few seconds, for logs and terminals that cannot move the cursor."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next = 0.0
+
+    def show(self, scene: Scene) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+        calls = scene.centre.calls
+        waiting = sum(call.is_waiting for call in calls)
+        summary = "  ".join(f"{name} {value}" for name, value in figures(scene.summary))
+        clock = f"{_local(scene.centre.now):%a %H:%M}"
+        self._console.print(
+            f"{clock}  calls {len(calls)} ({waiting} waiting)  {summary}", soft_wrap=True
+        )
+
+
+def _screen(scene: Scene) -> RenderableType:
+    screen = Layout()
+    screen.split_column(
+        Layout(_header(scene), size=3), Layout(name="body"), Layout(_footer(scene), size=3)
+    )
+    screen["body"].split_row(Layout(name="centre"), Layout(name="product"))
+    screen["centre"].split_column(
+        Layout(_calls(scene)), Layout(_operators(scene), size=OPERATOR_ROWS + 3)
+    )
+    screen["product"].split_column(
+        Layout(_open_calls(scene), ratio=3), Layout(_recoveries(scene), ratio=2)
+    )
+    return screen
+
+
+def _header(scene: Scene) -> RenderableType:
+    header = Table.grid(expand=True, padding=(0, 2))
+    header.add_column()
+    header.add_column(justify="center")
+    header.add_column(ratio=1)
+    header.add_row(
+        Text("Retorno · simulated call centre", style="bold"),
+        Text(f"{_local(scene.centre.now):%A %d %b  %H:%M}", style="bold cyan"),
+        ProgressBar(total=1, completed=scene.progress),
+    )
+    return Panel(header)
+
+
+def _footer(scene: Scene) -> RenderableType:
+    footer = Table.grid(expand=True)
+    cells = [
+        Text.assemble((f"{name} ", "dim"), (value, "bold"))
+        for name, value in figures(scene.summary)
+    ]
+    for _ in cells:
+        footer.add_column(justify="center")
+    footer.add_row(*cells)
+    return Panel(footer, title="Missed calls, as the API sums them up")
+
+
+def _calls(scene: Scene) -> RenderableType:
+    table = _table("customer", "queue", "state", "for")
+    for call in sorted(scene.centre.calls, key=lambda call: (not call.is_waiting, call.since)):
+        age = scene.centre.now - call.since
+        style = "bold red" if call.is_waiting and age > LONG_WAIT else ""
+        customer = "withheld" if call.customer.withheld else mask(call.customer.number)
+        state = _styled(STATES[call.stage])
+        table.add_row(customer, call.queue or "call back", state, Text(span(age), style))
+    waiting = sum(call.is_waiting for call in scene.centre.calls)
+    return _panel(table, f"Calls now: {len(scene.centre.calls)}, {waiting} waiting")
+
+
+def _operators(scene: Scene) -> RenderableType:
+    now = scene.centre.now
+    table = _table("operator", "does", "for")
+    for operator in sorted(scene.centre.operators, key=lambda operator: operator.doing == "off"):
+        age = "" if operator.doing == "off" else span(now - operator.since)
+        table.add_row(operator.name, _styled(operator.doing), age)
+    return _panel(table, "Operators")
+
+
+def _open_calls(scene: Scene) -> RenderableType:
+    table = _table("customer", "queue", "age", "tries")
+    for item in scene.open_calls:
+        age = span(scene.centre.now - datetime.fromisoformat(item["missed_at"]))
+        number = mask(item["number"]) if item["number"] else "withheld"
+        table.add_row(number, item["queue"], age, str(item["attempts"]))
+    return _panel(table, f"Open missed calls: {len(scene.open_calls)}")
+
+
+def _recoveries(scene: Scene) -> RenderableType:
+    lines = [
+        Text.assemble(
+            (item["recovered_by_agent"], "bold green"),
+            f" recovered {mask(item['number'])} after ",
+            (span(timedelta(seconds=item["recovery_seconds"])), "bold"),
+        )
+        for item in scene.recoveries
+    ]
+    return _panel(Padding(Text("\n").join(lines), (0, 1)), "Latest recoveries")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _panel(content: RenderableType, title: str) -> Panel:
+    return Panel(content, title=title, padding=0)
+
+
+def _styled(doing: str) -> Text:
+    return Text(doing, STYLES.get(doing, ""))
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(BRASILIA)

@@ -1,0 +1,186 @@
+"""Turns the SAM template into what MiniStack can deploy: a dict goes in, a dict comes out.
+
+Where MiniStack falls short of AWS, the difference is made up for here and not in the template.
+"""
+
+import re
+import string
+from collections.abc import Collection, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from local import aws
+
+Json = dict[str, Any]
+
+CODE_PROPERTIES = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+}
+
+
+def load(file: Path) -> Json:
+    template: Json = yaml_parse(file.read_text())
+    return template
+
+
+def expand(
+    template: Json,
+    *,
+    parameters: Mapping[str, str],
+    code: Mapping[str, Json],
+    api_id: str,
+    run: int,
+) -> Json:
+    """The template in plain CloudFormation.
+
+    `code` says for each layer and function where in S3 it lies. The HTTP API gets the id `api_id`.
+    `run` is a number that changes with each start of the emulator.
+    """
+    sam = deepcopy(template)  # the translator works in place
+    for name, place in code.items():
+        resource = sam["Resources"][name]
+        resource["Properties"][CODE_PROPERTIES[resource["Type"]]] = place
+    # No managed policy is looked up by name, so no map of them is needed.
+    translator = Translator({}, Parser(), boto_session=aws.session())
+    expanded: Json = translator.translate(sam, dict(parameters))
+    _bridge_streams(expanded["Resources"], run)
+    _bridge_secrets(expanded["Resources"])
+    _bridge_http_apis(expanded["Resources"], api_id)
+    return expanded
+
+
+def _bridge_streams(resources: Json, run: int) -> None:
+    """MiniStack loses the records of a partly failed batch (local/stream_bridge.py). And it saves
+    how far a stream was read but not the stream, which begins anew with each start: reading must
+    too, or the first changes would be skipped. So the mappings get a property that makes
+    CloudFormation replace them; MiniStack itself makes no use of it."""
+    mappings = [
+        mapping
+        for mapping in _properties(resources, "AWS::Lambda::EventSourceMapping").values()
+        if "StartingPosition" in mapping
+    ]
+    for mapping in mappings:
+        mapping["StartingPositionTimestamp"] = run
+    for name in {mapping["FunctionName"]["Ref"] for mapping in mappings}:
+        function = resources[name]["Properties"]
+        variables = function["Environment"]["Variables"]
+        function["Environment"] = {
+            "Variables": {**variables, "STREAM_CONSUMER": function["Handler"]}
+        }
+        function["Handler"] = "stream_bridge.handler"
+
+
+def _bridge_secrets(resources: Json) -> None:
+    """To MiniStack a reference to a secret is its name and not its ARN, which no policy allows; and
+    it knows only one way to say which characters a secret must not have."""
+    secrets = _properties(resources, "AWS::SecretsManager::Secret")
+    for secret in secrets.values():
+        if secret["GenerateSecretString"].pop("ExcludePunctuation", False):
+            secret["GenerateSecretString"]["ExcludeCharacters"] = string.punctuation
+    for resource in resources.values():
+        resource["Properties"] = _with_arns(resource.get("Properties", {}), secrets.keys())
+
+
+def _with_arns(node: Any, secrets: Collection[str]) -> Any:
+    match node:
+        case {"Ref": name} if name in secrets:
+            return {"Fn::GetAtt": [name, "Id"]}
+        case dict():
+            return {key: _with_arns(value, secrets) for key, value in node.items()}
+        case list():
+            return [_with_arns(value, secrets) for value in node]
+    return node
+
+
+def _bridge_http_apis(resources: Json, api_id: str) -> None:
+    """MiniStack ignores the OpenAPI body of an HTTP API, which would be left without routes."""
+    for name, api in _properties(resources, "AWS::ApiGatewayV2::Api").items():
+        body = api.pop("Body")
+        api |= {
+            "Name": {"Ref": "AWS::StackName"},
+            "ProtocolType": "HTTP",
+            "Tags": {**api.get("Tags", {}), "ms-custom-id": api_id},
+        }
+        resources |= _authorizers(name, body) | _routes(name, body)
+
+
+def _authorizers(api: str, body: Json) -> Json:
+    return {
+        _authorizer(api, scheme): _authorizer_resource(api, scheme, definition)
+        for scheme, definition in body["components"]["securitySchemes"].items()
+    }
+
+
+def _authorizer(api: str, scheme: str) -> str:
+    return f"{api}{scheme}Authorizer"
+
+
+def _authorizer_resource(api: str, scheme: str, definition: Json) -> Json:
+    authorizer = definition["x-amazon-apigateway-authorizer"]
+    token = authorizer["jwtConfiguration"]
+    return {
+        "Type": "AWS::ApiGatewayV2::Authorizer",
+        "Properties": {
+            "ApiId": {"Ref": api},
+            "Name": scheme,
+            "AuthorizerType": "JWT",
+            "IdentitySource": [authorizer["identitySource"]],
+            "JwtConfiguration": {"Issuer": token["issuer"], "Audience": token["audience"]},
+        },
+    }
+
+
+def _routes(api: str, body: Json) -> Json:
+    resources: Json = {}
+    for path, operations in body["paths"].items():
+        for method, operation in operations.items():
+            name = api + re.sub(r"\W|_", " ", f"{method}{path}").title().replace(" ", "")
+            resources[f"{name}Integration"] = _integration(api, operation)
+            resources[f"{name}Route"] = _route(api, f"{method.upper()} {path}", operation, name)
+    return resources
+
+
+def _integration(api: str, operation: Json) -> Json:
+    integration = operation["x-amazon-apigateway-integration"]
+    return {
+        "Type": "AWS::ApiGatewayV2::Integration",
+        "Properties": {
+            "ApiId": {"Ref": api},
+            "IntegrationType": "AWS_PROXY",
+            "IntegrationUri": integration["uri"],
+            "PayloadFormatVersion": integration["payloadFormatVersion"],
+        },
+    }
+
+
+def _route(api: str, key: str, operation: Json, name: str) -> Json:
+    (scheme,) = operation["security"][0]
+    authorization: Json = (
+        {"AuthorizationType": "NONE"}
+        if scheme == "NONE"
+        else {"AuthorizationType": "JWT", "AuthorizerId": {"Ref": _authorizer(api, scheme)}}
+    )
+    return {
+        "Type": "AWS::ApiGatewayV2::Route",
+        "Properties": {
+            "ApiId": {"Ref": api},
+            "RouteKey": key,
+            "Target": {"Fn::Sub": f"integrations/${{{name}Integration}}"},
+            **authorization,
+        },
+    }
+
+
+def _properties(resources: Json, kind: str) -> Json:
+    """The properties of all resources of a type, by logical id."""
+    return {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == kind
+    }

@@ -1,0 +1,105 @@
+"""Writes the API's one OpenAPI document, from the routes of all functions."""
+
+import json
+import sys
+from http import HTTPStatus
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
+
+from retorno.http import PROBLEM, RIGHTS, Api
+
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+DOCUMENT = FUNCTIONS / "describe_api" / "openapi.json"
+
+# Errors in a form that `retorno.http` does not use.
+POWERTOOLS_ERRORS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
+
+PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "description": "A problem document of RFC 9457",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    merge = OpenAPIMerge(
+        title="Retorno",
+        version="0.1.0",
+        description="Finds the customers whose calls were missed, and who won them back.",
+        on_conflict="error",
+    )
+    for app in _apps():
+        merge.add_schema(json.loads(app.get_openapi_json_schema()))
+    described: dict[str, Any] = json.loads(json.dumps(merge.get_openapi_schema()))
+    schemas = described["components"]["schemas"]
+    for name in POWERTOOLS_ERRORS:
+        schemas.pop(name, None)
+    schemas |= {"Problem": PROBLEM_SCHEMA, **_definitions(described)}
+    described["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            _tell_of_errors_and_rights(operation, f"{method.upper()} {path}")
+    return described
+
+
+def _apps() -> list[Api]:
+    handlers = sorted(FUNCTIONS.glob("*/handler.py"))
+    modules = [import_module(f"functions.{handler.parent.name}.handler") for handler in handlers]
+    return [module.app for module in modules if hasattr(module, "app")]
+
+
+def _definitions(described: dict[str, Any]) -> dict[str, Any]:
+    """Moves what pydantic defines within the schema of the webhook's events to the components."""
+    content = described["paths"]["/webhooks/calls"]["post"]["requestBody"]["content"]
+    event = content["application/json"]["schema"]["properties"]["events"]["items"]
+    definitions: dict[str, Any] = event.pop("$defs")
+    return definitions
+
+
+def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
+    statuses = [HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE]
+    if route in RIGHTS:
+        operation["security"] = [{"token": []}]
+        operation["description"] = f"For {', '.join(sorted(RIGHTS[route]))}."
+        statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
+    elif route.startswith("POST"):
+        statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
+    if "{call_id}" in route:
+        statuses.append(HTTPStatus.NOT_FOUND)
+    if route.endswith("/dismiss"):
+        statuses.append(HTTPStatus.CONFLICT)
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status in statuses:
+        operation["responses"][str(status.value)] = {
+            "description": status.name.replace("_", " ").capitalize(),
+            "content": content,
+        }
+
+
+def text() -> str:
+    return json.dumps(document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(text(), encoding="utf-8")
+    sys.stdout.write(f"Wrote {DOCUMENT.relative_to(Path.cwd())}\n")
