@@ -1,0 +1,56 @@
+"""What all tests share: no way to a real account, a stack in moto, a clock that stands still."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from typing import Final
+
+import pytest
+from botocore.session import get_session
+from moto import mock_aws
+from moto.core.config import DefaultConfig
+
+from tests.support.clock import StoppedClock
+from tests.support.deployment import REGION, Deployment, forget
+from tests.support.tables import template
+
+os.environ.pop("AWS_PROFILE", None)
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_SESSION_TOKEN="testing",
+    AWS_DEFAULT_REGION=REGION,
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    AWS_EC2_METADATA_DISABLED="true",
+)
+# Powertools reads its settings when `retorno.observability` is imported.
+os.environ.update(
+    (name, value)
+    for name, value in template()["Globals"]["Function"]["Environment"]["Variables"].items()
+    if name.startswith("POWERTOOLS_")
+)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
+    """The wall clock of the functions, which stands at noon of 2 March 2026 until it is set."""
+    stopped = StoppedClock(datetime(2026, 3, 2, 12, 0, tzinfo=UTC))
+    monkeypatch.setattr("retorno.clock.now", stopped)
+    return stopped
+
+
+# boto3 and PynamoDB would read botocore's megabytes of JSON again in every test.
+MOTO: Final[DefaultConfig] = {"core": {"reset_boto3_session": False}}
+one_session = cache(get_session)
+
+
+@pytest.fixture
+def deployment(clock: StoppedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """The whole stack, with cold functions."""
+    monkeypatch.setattr("pynamodb.connection.base.get_session", one_session)
+    with mock_aws(config=MOTO):
+        forget()
+        yield Deployment()
+        forget()

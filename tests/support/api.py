@@ -1,0 +1,83 @@
+"""The deployed API as its clients see it: whatever it answers comes back, good or bad."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import urllib3
+
+from local.client import sign
+from local.stack import Stack
+
+T = TypeVar("T")
+
+# How long the stream, the queue and the schedules may take; the slowest runs once a minute.
+PATIENCE_SECONDS = 150
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    content_type: str
+
+
+class Api:
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=60)
+
+    def get(self, path: str, role: str | None = "supervisor", **query: str) -> Answer:
+        # `since` stands for "from", which Python keeps for itself.
+        fields = {"from" if name == "since" else name: value for name, value in query.items()}
+        return self._request("GET", path, headers=self._token(role), fields=fields)
+
+    def post(self, path: str, body: Any, role: str | None = "supervisor") -> Answer:
+        headers = {"Content-Type": "application/json", **self._token(role)}
+        return self._request("POST", path, headers=headers, body=json.dumps(body))
+
+    def calls(self, events: list[dict[str, Any]]) -> Answer:
+        return self.signed("/webhooks/calls", json.dumps({"events": events}).encode())
+
+    def queue_log(self, lines: list[str]) -> Answer:
+        text = "".join(f"{line}\n" for line in lines)
+        return self.signed("/webhooks/asterisk/queue-log", text.encode(), "text/plain")
+
+    def signed(self, path: str, body: bytes, content_type: str = "application/json") -> Answer:
+        timestamp = int(time.time())
+        headers = {
+            "Content-Type": content_type,
+            "X-Retorno-Timestamp": str(timestamp),
+            "X-Retorno-Signature": sign(self.stack.webhook_secret, timestamp, body),
+        }
+        return self.request("POST", path, headers, body)
+
+    def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        return self._request(method, path, headers=headers, body=body)
+
+    def missed(self, **query: str) -> Iterator[dict[str, Any]]:
+        """All missed calls, page after page."""
+        while True:
+            page = self.get("/missed-calls", **query).body
+            yield from page["items"]
+            if page["cursor"] is None:
+                return
+            query["cursor"] = page["cursor"]
+
+    def _token(self, role: str | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.stack.tokens[role]}"} if role else {}
+
+    def _request(self, method: str, path: str, **request: Any) -> Answer:
+        response = self._pool.request(method, self.stack.api_url + path, **request)
+        content_type = response.headers.get("Content-Type", "")
+        return Answer(response.status, json.loads(response.data or b"null"), content_type)
+
+
+def eventually(look: Callable[[], T], wanted: Callable[[T], bool]) -> T:
+    """What `look` sees once it is as wanted, or else what it saw when patience ran out."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not wanted(seen := look()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return seen

@@ -1,0 +1,114 @@
+"""The stack in this process: its resources in moto, its functions called as Lambda calls them."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+from unittest.mock import patch
+
+import boto3
+from aws_lambda_powertools.utilities import parameters
+
+from tests.support.events import Answer, answer
+from tests.support.functions import environment_of, functions, handler_of, module_of
+from tests.support.tables import create_table
+
+REGION: Final = "sa-east-1"
+BUCKET = "kept-payloads"
+QUEUE = "deferred-calls"
+WEBHOOK_SECRET = "not-a-secret"
+TWILIO_TOKEN = "not-a-token"
+
+# What Lambda says of an invocation: nothing here reads it.
+CONTEXT: Any = None
+
+
+class Deployment:
+    """One company's stack. Make it under `mock_aws`."""
+
+    def __init__(self) -> None:
+        create_table("CallsTable", "calls")
+        create_table("RecoveriesTable", "recoveries")
+        boto3.client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        self._names = {
+            "CallsTable": "calls",
+            "RecoveriesTable": "recoveries",
+            "KeptPayloadsBucket": BUCKET,
+            "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
+            "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),
+            "TwilioSecret": _secret("twilio", current=TWILIO_TOKEN),
+        }
+
+    @property
+    def queue_url(self) -> str:
+        return self._names["DeferredCallsQueue"]
+
+    def call(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Calls a function, by its logical id, with the environment that the template gives it."""
+        with patch.dict(os.environ, environment_of(function, self._names)):
+            return handler_of(function)(dict(event), CONTEXT)
+
+    def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
+        """Calls a function with an event of the HTTP API."""
+        return answer(self.call(function, event))
+
+    def rotate(self, secret: str, **kept: str) -> None:
+        """Changes what a secret holds, as soon as the functions know it."""
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=self._names[secret], SecretString=json.dumps(kept)
+        )
+        parameters.clear_caches()  # type: ignore[no-untyped-call]
+
+    def lose_table(self) -> None:
+        """Takes the calls table away: no write and no read succeeds."""
+        boto3.client("dynamodb").delete_table(TableName="calls")
+
+    def restore_table(self) -> None:
+        create_table("CallsTable", "calls")
+
+    def lose_secret(self, secret: str) -> None:
+        boto3.client("secretsmanager").delete_secret(
+            SecretId=self._names[secret], ForceDeleteWithoutRecovery=True
+        )
+
+    def lose_queue(self) -> None:
+        boto3.client("sqs").delete_queue(QueueUrl=self.queue_url)
+
+    def lose_bucket(self) -> None:
+        boto3.client("s3").delete_bucket(Bucket=BUCKET)
+
+    def deferred(self) -> list[str]:
+        """The bodies of the messages that wait in the queue."""
+        received = boto3.client("sqs").receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=10
+        )
+        return [message["Body"] for message in received.get("Messages", [])]
+
+    def kept(self) -> dict[str, bytes]:
+        """The payloads in the bucket, by key."""
+        client = boto3.client("s3")
+        found = client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+        return {
+            each["Key"]: client.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read()
+            for each in found
+        }
+
+    def keep(self, key: str, payload: bytes) -> None:
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=payload)
+
+
+def _secret(name: str, **kept: str) -> str:
+    return boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(kept))[
+        "ARN"
+    ]
+
+
+def forget() -> None:
+    """Drops what warm functions keep: settings, services with their clients, secrets."""
+    for logical_id in functions():
+        for value in vars(module_of(logical_id)).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+    parameters.clear_caches()  # type: ignore[no-untyped-call]

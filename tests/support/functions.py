@@ -1,0 +1,47 @@
+"""The template's functions: what Lambda would call, and with which environment."""
+
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from tests.support.tables import template
+
+Handler = Callable[[dict[str, Any], object], Any]
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """The properties of each function, by its logical id."""
+    return {
+        logical_id: resource["Properties"]
+        for logical_id, resource in template()["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def module_of(logical_id: str) -> ModuleType:
+    return import_module(functions()[logical_id]["Handler"].rpartition(".")[0])
+
+
+def handler_of(logical_id: str) -> Handler:
+    handler: Handler = getattr(
+        module_of(logical_id), functions()[logical_id]["Handler"].rpartition(".")[2]
+    )
+    return handler
+
+
+def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]:
+    """The function's variables; `resources` says what `!Ref` gives for each that they name.
+
+    Parameters have their defaults.
+    """
+    defaults = {
+        name: str(parameter["Default"]) for name, parameter in template()["Parameters"].items()
+    }
+    known = defaults | resources
+    everyones = template()["Globals"]["Function"]["Environment"]["Variables"]
+    own = functions()[logical_id].get("Environment", {}).get("Variables", {})
+    return {
+        name: known[value["Ref"]] if isinstance(value, dict) else str(value)
+        for name, value in {**everyones, **own}.items()
+    }

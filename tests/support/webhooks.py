@@ -1,0 +1,52 @@
+"""Webhooks as providers send them to the API."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.support.deployment import TWILIO_TOKEN, WEBHOOK_SECRET
+from tests.support.events import DOMAIN, http
+
+CANONICAL = "POST /webhooks/calls"
+ASTERISK = "POST /webhooks/asterisk/queue-log"
+TWILIO = "POST /webhooks/twilio/voice"
+
+
+def signed(
+    route: str,
+    body: bytes,
+    sent: datetime,
+    secret: str = WEBHOOK_SECRET,
+    *,
+    in_base64: bool = False,
+) -> dict[str, Any]:
+    """A webhook in Retorno's own scheme (docs/webhooks.md), signed at `sent`."""
+    timestamp = str(int(sent.timestamp()))
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"X-Retorno-Timestamp": timestamp, "X-Retorno-Signature": f"v1={digest}"}
+    return http(route, headers=headers, body=body, in_base64=in_base64)
+
+
+def canonical(sent: datetime, *events: object, secret: str = WEBHOOK_SECRET) -> dict[str, Any]:
+    return signed(CANONICAL, json.dumps({"events": events}).encode(), sent, secret)
+
+
+def queue_log(sent: datetime, *lines: str) -> dict[str, Any]:
+    return signed(ASTERISK, "".join(f"{line}\n" for line in lines).encode(), sent)
+
+
+def twilio(form: dict[str, str], token: str = TWILIO_TOKEN) -> dict[str, Any]:
+    """A status callback, signed as Twilio signs (https://www.twilio.com/docs/usage/security)."""
+    message = f"https://{DOMAIN}/webhooks/twilio/voice" + "".join(
+        name + form[name] for name in sorted(form)
+    )
+    digest = hmac.new(token.encode(), message.encode(), hashlib.sha1).digest()
+    headers = {
+        "X-Twilio-Signature": base64.b64encode(digest).decode(),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    return http(TWILIO, headers=headers, body=urlencode(form).encode(), in_base64=True)

@@ -1,0 +1,142 @@
+"""The events for `sam local invoke`: each is answered as its name says.
+
+Those that Retorno's own senders would sign are signed at noon of 2 March 2026, which is when the
+functions' clock stands here.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clock import StoppedClock
+from tests.support.deployment import Deployment
+from tests.support.events import http, user
+from tests.support.functions import functions
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+STATUSES = {
+    "describe_api/health": 200,
+    "ingest_calls/missed_call": 200,
+    "ingest_calls/queue_log_in_base64": 200,
+    "ingest_calls/refused_signature": 401,
+    "ingest_calls/twilio_operators_leg": 200,
+    "ingest_calls/unreadable_body": 422,
+    "manage_missed_calls/agent_may_not_dismiss": 403,
+    "manage_missed_calls/open_missed_calls": 200,
+    "read_calls/calls_of_a_number": 200,
+    "read_calls/no_such_call": 404,
+}
+OTHERS = {
+    "expire_missed_calls/every_five_minutes",
+    "match_recoveries/missed_call",
+    "replay_payloads/asterisk",
+    "store_deferred_calls/one_of_two_poisoned",
+    "sweep_calls/every_minute",
+}
+
+
+def read(case: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def invoke(deployment: Deployment, case: str) -> Any:
+    folder = case.partition("/")[0]
+    (function,) = (
+        logical_id
+        for logical_id, properties in functions().items()
+        if properties["CodeUri"] == f"functions/{folder}"
+    )
+    return deployment.call(function, read(case))
+
+
+def shown(deployment: Deployment, call_id: str) -> dict[str, Any]:
+    request = http("GET /calls/{call_id}", path=f"/calls/{call_id}", claims=user("[agent]"))
+    call: dict[str, Any] = deployment.ask("ReadCalls", request).body
+    return call
+
+
+def test_every_event_is_tested_here() -> None:
+    cases = {str(path.relative_to(EVENTS).with_suffix("")) for path in EVENTS.rglob("*.json")}
+    assert cases == {*STATUSES, *OTHERS}
+
+
+def test_every_function_has_an_event() -> None:
+    folders = {Path(properties["CodeUri"]).name for properties in functions().values()}
+    assert folders == {case.partition("/")[0] for case in {*STATUSES, *OTHERS}}
+
+
+@pytest.mark.parametrize(("case", "status"), STATUSES.items())
+def test_requests_are_answered(deployment: Deployment, case: str, status: int) -> None:
+    assert invoke(deployment, case)["statusCode"] == status
+
+
+@pytest.mark.parametrize(
+    ("case", "call_id", "facts"),
+    [
+        (
+            "ingest_calls/missed_call",
+            "pbx-1",
+            {"status": "cancelled", "missed": True, "wait_seconds": 40},
+        ),
+        (
+            "ingest_calls/queue_log_in_base64",
+            "1772452640.17",
+            {"status": "completed", "agent": "João", "talk_seconds": 110},
+        ),
+        (
+            "ingest_calls/twilio_operators_leg",
+            "CA00000000000000000000000000000001",
+            {"status": "answered", "answered_at": "2026-03-02T11:56:58Z"},
+        ),
+    ],
+)
+def test_webhooks_tell_of_a_call(
+    deployment: Deployment, case: str, call_id: str, facts: dict[str, Any]
+) -> None:
+    invoke(deployment, case)
+    call = shown(deployment, call_id)
+    assert {name: call[name] for name in facts} == facts
+
+
+def test_a_request_shows_what_a_webhook_told(deployment: Deployment) -> None:
+    invoke(deployment, "ingest_calls/missed_call")
+    answer = json.loads(invoke(deployment, "read_calls/calls_of_a_number")["body"])
+    assert [call["call_id"] for call in answer["items"]] == ["pbx-1"]
+
+
+def test_one_of_two_messages_is_poisoned(deployment: Deployment) -> None:
+    answer = invoke(deployment, "store_deferred_calls/one_of_two_poisoned")
+    poisoned = read("store_deferred_calls/one_of_two_poisoned")["Records"][1]["messageId"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": poisoned}]}
+    assert shown(deployment, "pbx-1")["status"] == "queued"
+
+
+def test_a_missed_call_is_matched(deployment: Deployment) -> None:
+    assert invoke(deployment, "match_recoveries/missed_call") == {"batchItemFailures": []}
+    answer = json.loads(invoke(deployment, "manage_missed_calls/open_missed_calls")["body"])
+    assert [missed["call_id"] for missed in answer["items"]] == ["pbx-1"]
+
+
+def test_kept_payloads_are_replayed(deployment: Deployment) -> None:
+    line = b"1772452640|1772452640.17|vendas|NONE|ENTERQUEUE||11987654321|1\n"
+    deployment.keep("asterisk/2026-03-01/digest", line)
+    assert invoke(deployment, "replay_payloads/asterisk") == {"read": 1, "still_unreadable": 0}
+
+
+def test_the_sweeper_runs_on_its_schedule(deployment: Deployment, clock: StoppedClock) -> None:
+    invoke(deployment, "store_deferred_calls/one_of_two_poisoned")
+    clock.advance(hours=5)
+    invoke(deployment, "sweep_calls/every_minute")
+    assert shown(deployment, "pbx-1")["end_reason"] == "no_end_event"
+
+
+def test_missed_calls_expire_on_a_schedule(deployment: Deployment, clock: StoppedClock) -> None:
+    invoke(deployment, "match_recoveries/missed_call")
+    clock.advance(days=8)
+    invoke(deployment, "expire_missed_calls/every_five_minutes")
+    answer = json.loads(invoke(deployment, "manage_missed_calls/open_missed_calls")["body"])
+    assert answer["items"] == []

@@ -1,0 +1,256 @@
+"""The edge of every function: problem documents, users and their rights, webhooks as signed."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from retorno.errors import (
+    Conflict,
+    InputTooLarge,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    RetornoError,
+    Unavailable,
+)
+from retorno.http import OPEN_ROUTES, RIGHTS, Api, User
+from retorno.telephony.ports import WebhookRequest
+from tests.support.deployment import CONTEXT, Deployment
+from tests.support.events import Answer, Claims, answer, http, user
+
+OPEN = "GET /health"
+ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
+    InvalidInput: (InvalidInput("number", "is not a phone number"), 422),
+    InputTooLarge: (InputTooLarge("events", "at most 500 at a time"), 413),
+    NotAuthenticated: (NotAuthenticated("a token is required"), 401),
+    NotAllowed: (NotAllowed("your groups do not allow this"), 403),
+    NotFound: (NotFound("there is no such call"), 404),
+    Conflict: (Conflict("it was recovered already"), 409),
+    Unavailable: (Unavailable("the table does not answer"), 503),
+}
+
+
+def resolve(route: str, serve: Callable[[Api], object], **request: Any) -> Answer:
+    """The answer of an API that has one route."""
+    app = Api()
+    method, _, path = route.partition(" ")
+    app.route(path, method)(lambda: serve(app))
+    return answer(app.resolve(http(route, **request), CONTEXT))
+
+
+def answer_to(error: Exception) -> Answer:
+    def fail(_: Api) -> None:
+        raise error
+
+    return resolve(OPEN, fail)
+
+
+def kinds_of(error: type[RetornoError]) -> set[type[RetornoError]]:
+    return {error}.union(*(kinds_of(kind) for kind in error.__subclasses__()))
+
+
+class TestProblem:
+    def test_every_kind_of_error_is_tested_here(self) -> None:
+        assert {RetornoError, *ERRORS} == kinds_of(RetornoError)
+
+    @pytest.mark.parametrize(("error", "status"), ERRORS.values(), ids=lambda it: type(it).__name__)
+    def test_says_what_went_wrong(self, error: RetornoError, status: int) -> None:
+        problem = answer_to(error)
+        assert (problem.status, problem.content_type) == (status, "application/problem+json")
+        assert problem.body["type"] == "about:blank"
+        assert problem.body["title"] == HTTPStatus(status).phrase
+        assert problem.body["status"] == status
+        assert problem.body["detail"] == str(error)
+
+    @pytest.mark.parametrize("kind", [InvalidInput, InputTooLarge])
+    def test_names_the_field_that_is_wrong(self, kind: type[InvalidInput]) -> None:
+        assert answer_to(kind("call_id", "is required")).body["errors"] == [
+            {"field": "call_id", "reason": "is required"}
+        ]
+
+    @pytest.mark.parametrize("kind", [NotFound, Conflict, Unavailable, NotAllowed])
+    def test_has_no_errors_where_no_field_is_wrong(self, kind: type[RetornoError]) -> None:
+        assert "errors" not in answer_to(kind("so it is")).body
+
+    @pytest.mark.parametrize(
+        "error", [ValueError, KeyError, RuntimeError, AssertionError, RecursionError]
+    )
+    def test_of_an_unknown_error_says_nothing_of_the_inside(self, error: type[Exception]) -> None:
+        problem = answer_to(error("the inside"))
+        assert (problem.status, problem.content_type) == (500, "application/problem+json")
+        assert problem.body == {
+            "type": "about:blank",
+            "title": "Internal Server Error",
+            "status": 500,
+            "detail": "something went wrong on our side",
+        }
+
+    def test_where_nothing_is(self) -> None:
+        problem = answer(Api().resolve(http(OPEN), CONTEXT))
+        assert (problem.status, problem.content_type) == (404, "application/problem+json")
+        assert problem.body["status"] == 404
+
+    @pytest.mark.parametrize(
+        ("query", "field"),
+        [
+            ({}, "number"),
+            ({"number": "11987654321", "limit": "0"}, "limit"),
+            ({"number": "11987654321", "limit": "501"}, "limit"),
+            ({"number": "11987654321", "limit": "many"}, "limit"),
+            ({"number": "11987654321", "from": "yesterday"}, "from"),
+            ({"number": "11987654321", "to": "2026-02-30T12:00:00Z"}, "to"),
+            ({"number": "11987654321", "cursor": "c" * 1001}, "cursor"),
+            ({"number": "anonymous"}, "number"),
+        ],
+    )
+    def test_of_a_query_names_its_parameter(
+        self, deployment: Deployment, query: dict[str, str], field: str
+    ) -> None:
+        request = http("GET /calls", query=query, claims=user("[agent]"))
+        problem = deployment.ask("ReadCalls", request)
+        assert (problem.status, problem.content_type) == (422, "application/problem+json")
+        (error,) = problem.body["errors"]
+        assert error["field"] == field
+        assert error["reason"]
+
+
+def who_asks(claims: Claims | None) -> User:
+    asked: list[User] = []
+    resolve(OPEN, lambda app: asked.append(app.user), claims=claims)
+    return asked[0]
+
+
+class TestUser:
+    @pytest.mark.parametrize(
+        ("claim", "groups"),
+        [
+            ("[agent supervisor]", {"agent", "supervisor"}),
+            ("[supervisor]", {"supervisor"}),
+            ("supervisor", {"supervisor"}),
+            ("agent,supervisor", {"agent", "supervisor"}),
+            ("[agent, supervisor]", {"agent", "supervisor"}),
+            ("[]", set()),
+            ("", set()),
+        ],
+    )
+    def test_groups_come_in_several_forms(self, claim: str, groups: set[str]) -> None:
+        assert who_asks(user(claim)).groups == groups
+
+    def test_a_user_may_be_in_no_group(self) -> None:
+        assert who_asks({"sub": "b1f6c1de"}).groups == frozenset()
+
+    @pytest.mark.parametrize(
+        ("claims", "name"),
+        [
+            ({"sub": "b1f6c1de", "cognito:username": "ana"}, "ana"),
+            ({"sub": "b1f6c1de", "username": "ana"}, "ana"),
+            ({"sub": "b1f6c1de"}, "b1f6c1de"),
+        ],
+    )
+    def test_the_name_is_in_identity_and_access_tokens(self, claims: Claims, name: str) -> None:
+        assert who_asks(claims).name == name
+
+    def test_the_telephone_system_may_know_an_operator_by_another_name(self) -> None:
+        assert who_asks(user("[agent]", "ana", **{"custom:agent": "Agent 2001"})).agent == (
+            "Agent 2001"
+        )
+        assert who_asks(user("[agent]", "ana")).agent == "ana"
+
+    @pytest.mark.parametrize("claims", [None, {}])
+    def test_nobody_is_not_authenticated(self, claims: Claims | None) -> None:
+        refusal = resolve(OPEN, lambda app: app.user.name, claims=claims)
+        assert refusal.status == 401
+
+
+FUNCTIONS = {"/calls": "ReadCalls", "/missed-calls": "ManageMissedCalls"}
+READING = [route for route in RIGHTS if route.startswith("GET ")]
+DECIDING = [route for route in RIGHTS if not route.startswith("GET ")]
+
+
+def ask(deployment: Deployment, route: str, claims: Claims | None) -> Answer:
+    """A request that is good, but for who sends it and that there are no calls."""
+    path = route.partition(" ")[2].replace("{call_id}", "c1")
+    function = next(name for begin, name in FUNCTIONS.items() if path.startswith(begin))
+    request = http(
+        route,
+        path=path,
+        query={"number": "11987654321"} if path == "/calls" else None,
+        body=b'{"reason": "wrong number"}' if route.endswith("/dismiss") else None,
+        headers={"content-type": "application/json"},
+        claims=claims,
+    )
+    return deployment.ask(function, request)
+
+
+class TestRights:
+    @pytest.mark.parametrize("group", ["agent", "supervisor", "admin"])
+    def test_anyone_of_the_company_may_read(self, deployment: Deployment, group: str) -> None:
+        for route in READING:
+            assert ask(deployment, route, user(f"[{group}]")).status in (200, 404), route
+
+    @pytest.mark.parametrize("groups", ["supervisor", "admin", "agent supervisor"])
+    def test_leaders_may_decide(self, deployment: Deployment, groups: str) -> None:
+        for route in DECIDING:
+            assert ask(deployment, route, user(f"[{groups}]")).status == 404, route
+
+    def test_agents_may_not_decide(self, deployment: Deployment) -> None:
+        assert DECIDING == ["POST /missed-calls/{call_id}/dismiss"]
+        for route in DECIDING:
+            assert ask(deployment, route, user("[agent]")).status == 403, route
+
+    @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])
+    def test_others_may_do_nothing(self, deployment: Deployment, groups: str) -> None:
+        for route in RIGHTS:
+            assert ask(deployment, route, user(groups)).status == 403, route
+
+    def test_nobody_may_do_nothing_without_a_token(self, deployment: Deployment) -> None:
+        for route in RIGHTS:
+            assert ask(deployment, route, None).status == 401, route
+
+    @pytest.mark.parametrize(("claims", "status"), [(None, 401), (user("[customer]"), 403)])
+    def test_who_may_not_ask_is_not_told_what_was_wrong(
+        self, deployment: Deployment, claims: Claims | None, status: int
+    ) -> None:
+        refused = deployment.ask("ReadCalls", http("GET /calls", claims=claims))
+        assert (refused.status, refused.content_type) == (status, "application/problem+json")
+        assert "errors" not in refused.body
+
+    def test_a_route_without_rights_is_closed_to_all(self) -> None:
+        route = "GET /secrets"
+        closed = resolve(route, lambda _: {}, claims=user("[agent supervisor admin]"))
+        assert closed.status == 403
+
+    def test_no_route_is_open_and_restricted_at_once(self) -> None:
+        assert not OPEN_ROUTES & set(RIGHTS)
+
+
+class TestWebhook:
+    ROUTE = "POST /webhooks/calls"
+
+    def received(self, public_url: str | None = None, **request: Any) -> WebhookRequest:
+        seen: list[WebhookRequest] = []
+        resolve(self.ROUTE, lambda app: seen.append(app.webhook(public_url)), **request)
+        return seen[0]
+
+    def test_is_as_its_sender_signed_it(self) -> None:
+        assert self.received(
+            query={"tenant": "a b", "x": "1"}, headers={"X-Signature": "Abc="}, body=b"a=1&b=%C3%A9"
+        ) == WebhookRequest(
+            url="https://api.example.com/webhooks/calls?tenant=a+b&x=1",
+            headers={"host": "api.example.com", "x-signature": "Abc="},
+            body=b"a=1&b=%C3%A9",
+        )
+
+    def test_has_the_address_that_the_provider_was_given(self) -> None:
+        received = self.received("https://calls.example.com:8443", query={"x": "1"})
+        assert received.url == "https://calls.example.com:8443/webhooks/calls?x=1"
+
+    @pytest.mark.parametrize("body", ["João".encode(), b"\xff\x00\n", b""])
+    def test_may_hold_any_bytes(self, body: bytes) -> None:
+        assert self.received(body=body, in_base64=True).body == body
+
+    def test_may_have_no_body(self) -> None:
+        assert self.received().body == b""

@@ -1,0 +1,107 @@
+"""What the embedded cloud gets instead of the template; against template.yaml itself."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from local.deploy import TEMPLATE
+from local.transform import CODE_PROPERTIES, expand, load
+
+RUN = 7
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return load(TEMPLATE)
+
+
+@pytest.fixture(scope="module")
+def resources(template: dict[str, Any]) -> dict[str, Any]:
+    before = copy.deepcopy(template)
+    expanded = expand(
+        template,
+        parameters={"Stage": "dev"},
+        code={
+            name: {"Bucket": "code", "Key": name}
+            for name, resource in template["Resources"].items()
+            if resource["Type"] in CODE_PROPERTIES
+        },
+        api_id="pinned",
+        run=RUN,
+    )
+    assert template == before, "the template itself stays as it is"
+    resources: dict[str, Any] = expanded["Resources"]
+    return resources
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == kind
+    }
+
+
+def test_every_http_event_has_a_route(template: dict[str, Any], resources: dict[str, Any]) -> None:
+    events = [
+        event["Properties"]
+        for resource in template["Resources"].values()
+        for event in resource.get("Properties", {}).get("Events", {}).values()
+        if event["Type"] == "HttpApi"
+    ]
+    routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
+    assert {route["RouteKey"] for route in routes} == {
+        f"{event['Method']} {event['Path']}" for event in events
+    }
+
+
+def test_only_routes_that_say_so_need_no_token(resources: dict[str, Any]) -> None:
+    routes = of_type(resources, "AWS::ApiGatewayV2::Route")
+    by_key = {route["RouteKey"]: route for route in routes.values()}
+    assert by_key["POST /webhooks/calls"]["AuthorizationType"] == "NONE"
+    calls = by_key["GET /calls/{call_id}"]
+    assert calls["AuthorizationType"] == "JWT"
+    authorizer = resources[calls["AuthorizerId"]["Ref"]]["Properties"]
+    assert authorizer["JwtConfiguration"]["Audience"] == [{"Ref": "UserPoolClient"}]
+
+
+def test_each_route_leads_to_an_integration(resources: dict[str, Any]) -> None:
+    for name in of_type(resources, "AWS::ApiGatewayV2::Route"):
+        integration = name.removesuffix("Route") + "Integration"
+        target = resources[name]["Properties"]["Target"]
+        assert target == {"Fn::Sub": f"integrations/${{{integration}}}"}
+        assert integration in resources
+
+
+def test_the_api_has_the_pinned_id_and_no_body(resources: dict[str, Any]) -> None:
+    api = resources["Api"]["Properties"]
+    assert api["Tags"]["ms-custom-id"] == "pinned"
+    assert "Body" not in api
+
+
+def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -> None:
+    functions = of_type(resources, "AWS::Lambda::Function")
+    bridged = {
+        name: function["Environment"]["Variables"]["STREAM_CONSUMER"]
+        for name, function in functions.items()
+        if function["Handler"] == "stream_bridge.handler"
+    }
+    assert bridged == {"MatchRecoveries": "functions.match_recoveries.handler.handler"}
+    # Its settings are also another function's, which must not get the bridge's variable.
+    assert "STREAM_CONSUMER" not in functions["ExpireMissedCalls"]["Environment"]["Variables"]
+
+
+def test_each_run_reads_the_stream_anew_but_not_the_queue(resources: dict[str, Any]) -> None:
+    mappings = of_type(resources, "AWS::Lambda::EventSourceMapping")
+    assert mappings["MatchRecoveriesCalls"]["StartingPositionTimestamp"] == RUN
+    assert "StartingPositionTimestamp" not in mappings["StoreDeferredCallsDeferred"]
+
+
+def test_secrets_are_known_by_their_arn_and_hold_letters_and_digits(
+    resources: dict[str, Any],
+) -> None:
+    variables = resources["IngestCalls"]["Properties"]["Environment"]["Variables"]
+    assert variables["WEBHOOK_SECRET"] == {"Fn::GetAtt": ["WebhookSecret", "Id"]}
+    secret = resources["WebhookSecret"]["Properties"]["GenerateSecretString"]
+    assert set(secret["ExcludeCharacters"]) >= set("\"'`$\\")
