@@ -17,6 +17,16 @@ DOCUMENT = FUNCTIONS / "describe_api" / "openapi.json"
 # Errors in a form that `retorno.http` does not use.
 POWERTOOLS_ERRORS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 
+REFUSALS = {
+    HTTPStatus.UNAUTHORIZED: "No token or signature, or one that does not hold",
+    HTTPStatus.FORBIDDEN: "Not for the groups of the user",
+    HTTPStatus.NOT_FOUND: "There is no such call",
+    HTTPStatus.CONFLICT: "Its state does not allow it",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More than is taken at once",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request cannot be so",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Nothing was done; try again",
+}
+
 PROBLEM_SCHEMA = {
     "title": "Problem",
     "description": "A problem document of RFC 9457",
@@ -91,7 +101,7 @@ def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in statuses:
         operation["responses"][str(status.value)] = {
-            "description": status.name.replace("_", " ").capitalize(),
+            "description": REFUSALS[status],
             "content": content,
         }
 
