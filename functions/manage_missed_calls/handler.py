@@ -15,7 +15,7 @@ from functions.manage_missed_calls.schema import (
 from retorno import clock
 from retorno import cursor as cursors
 from retorno.http import Api, CallId, Cursor, Limit, Since, Until
-from retorno.recovery.model import Dismissal, State, Summary
+from retorno.recovery.model import Dismissal, MissedFilter, State, Summary
 from retorno.recovery.service import MissedCalls, missed_calls
 from retorno.settings import RecoverySettings
 from retorno.times import Period
@@ -42,16 +42,12 @@ def page(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> MissedCallList:
-    list_name = f"missed {state} {queue} {agent} {since} {until}"
-    position = cursors.decode(list_name, cursor, "order")
-    found = missed().page(
-        state=state,
-        queue=queue,
-        agent=agent,
-        period=Period.between(since, until),
-        limit=limit,
-        before=position["order"] if position else None,
+    wanted = MissedFilter(
+        state=state, queue=queue, agent=agent, period=Period.between(since, until)
     )
+    list_name = f"missed {wanted!r}"
+    position = cursors.decode(list_name, cursor, "order")
+    found = missed().page(wanted, limit, position["order"] if position else None)
     return MissedCallList(
         items=[MissedCallView.of(each) for each in found.items],
         cursor=cursors.encode(list_name, {"order": found.next_order} if found.next_order else None),

@@ -12,7 +12,7 @@ from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.service import CallReader
 from retorno.calls.store import CallStore
 from retorno.errors import Conflict, NotFound
-from retorno.recovery.model import Dismissal, Outcome, RecoveryRules, State
+from retorno.recovery.model import Dismissal, MissedFilter, Outcome, RecoveryRules, State
 from retorno.recovery.service import Matching, MissedCalls
 from retorno.recovery.store import RecoveryStore, Stored
 from retorno.telephony.ports import AnsweredBy, CallEvent, Direction, Stage
@@ -73,9 +73,7 @@ class World:
         return self.missed_calls.detail(call_id).missed_call.outcome
 
     def verdicts(self) -> dict[str, Verdict]:
-        page = self.missed_calls.page(
-            state=None, queue=None, agent=None, period=Period(), limit=500, before=None
-        )
+        page = self.missed_calls.page(MissedFilter(), 500)
         return {
             missed.part.call_id: Verdict(
                 **{name: getattr(missed.outcome, name) for name in Verdict.__dataclass_fields__}
@@ -302,14 +300,7 @@ class TestLists:
         seen: list[str] = []
         before = None
         for _ in range(4):
-            page = world.missed_calls.page(
-                state=State.OPEN,
-                queue="sales",
-                agent=None,
-                period=Period(),
-                limit=7,
-                before=before,
-            )
+            page = world.missed_calls.page(MissedFilter(state=State.OPEN, queue="sales"), 7, before)
             seen += [each.part.call_id for each in page.items]
             before = page.next_order
         assert seen == [f"m{n}" for n in reversed(range(25))]
@@ -317,14 +308,8 @@ class TestLists:
 
     def test_a_period_includes_both_its_ends(self, world: World) -> None:
         world.happens(*[missed(f"m{n}", 60 * n) for n in range(4)])
-        page = world.missed_calls.page(
-            state=None,
-            queue=None,
-            agent=None,
-            period=Period(BEGINNING + timedelta(seconds=60), BEGINNING + timedelta(seconds=120)),
-            limit=50,
-            before=None,
-        )
+        period = Period(BEGINNING + timedelta(seconds=60), BEGINNING + timedelta(seconds=120))
+        page = world.missed_calls.page(MissedFilter(period=period), 50)
         assert [each.part.call_id for each in page.items] == ["m2", "m1"]
 
     def test_the_summary_counts_the_same(self, world: World) -> None:

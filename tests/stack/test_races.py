@@ -11,11 +11,10 @@ from local import aws
 from local.stack import Stack
 from retorno.calls.model import CallRules, derive, facts_of, fold, merge
 from retorno.calls.store import CallStore
-from retorno.recovery.model import RecoveryRules
+from retorno.recovery.model import MissedFilter, RecoveryRules
 from retorno.recovery.service import Matching
 from retorno.recovery.store import RecoveryStore
 from retorno.telephony.ports import CallEvent
-from retorno.times import Period
 from tests.support.histories import BEGINNING, plausible_day
 from tests.support.reference import Verdict, verdicts
 from tests.support.tables import create_table
@@ -78,14 +77,7 @@ def test_no_recovery_is_lost_or_doubled(dynamodb: Any, seed: int) -> None:
         list(pool.map(follow, changes(events).values()))
 
     calls = [derive(call_id, facts, CallRules()) for call_id, facts in fold(events).items()]
-    page = store.missed(
-        state=None,
-        queue=None,
-        agent=None,
-        period=Period(),
-        limit=500,
-        before=None,
-    )
+    page = store.missed(MissedFilter(), 500, None)
     found = {
         missed.part.call_id: Verdict(
             **{name: getattr(missed.outcome, name) for name in Verdict.__dataclass_fields__}

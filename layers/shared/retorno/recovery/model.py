@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from retorno.calls.model import NO_END_EVENT, Call
 from retorno.settings import RecoveryRequires
 from retorno.telephony.ports import AnsweredBy, Direction, Stage
-from retorno.times import LAST
+from retorno.times import LAST, Period
 
 VOICEMAIL = "voicemail"
 
@@ -242,6 +242,17 @@ class MissedCall(BaseModel):
     part: Part
     outcome: Outcome
     dismissal: Dismissal | None = None
+
+
+class MissedFilter(BaseModel):
+    """Which missed calls are asked for; None is any."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: State | None = None
+    queue: str | None = None
+    agent: str | None = None
+    period: Period = Period()
 
 
 class Summary(BaseModel):

@@ -12,6 +12,7 @@ from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.recovery.model import (
     Dismissal,
     MissedCall,
+    MissedFilter,
     Part,
     RecoveryRules,
     Role,
@@ -123,25 +124,9 @@ class MissedCalls:
         self._matching = matching
         self._rules = rules
 
-    def page(
-        self,
-        *,
-        state: State | None,
-        queue: str | None,
-        agent: str | None,
-        period: Period,
-        limit: int,
-        before: str | None,
-    ) -> MissedPage:
-        """Newest first. Raises Unavailable."""
-        return self._store.missed(
-            state=state,
-            queue=queue,
-            agent=agent,
-            period=period,
-            limit=limit,
-            before=before,
-        )
+    def page(self, wanted: MissedFilter, limit: int, before: str | None = None) -> MissedPage:
+        """Newest first. Raises InvalidInput for a `before` outside the period, Unavailable."""
+        return self._store.missed(wanted, limit, before)
 
     def detail(self, call_id: str) -> MissedCallDetail:
         """Raises NotFound, Unavailable."""

@@ -13,7 +13,7 @@ from pynamodb.models import Model
 
 from retorno.dynamodb import Refused, bind, delete, unavailable_on_trouble, update
 from retorno.errors import InvalidInput
-from retorno.recovery.model import Dismissal, MissedCall, Outcome, Part, Role, State
+from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, Outcome, Part, Role, State
 from retorno.times import Period, read_stamp, stamp
 
 # Rows that one page of a filtered list may look at. A rare queue's list comes in more pages.
@@ -198,45 +198,36 @@ class RecoveryStore:
             except self._item.DoesNotExist:
                 return None
 
-    def missed(
-        self,
-        *,
-        state: State | None,
-        queue: str | None,
-        agent: str | None,
-        period: Period,
-        limit: int,
-        before: str | None,
-    ) -> MissedPage:
-        """Missed calls of a period, newest first, those that stand before `before`.
+    def missed(self, wanted: MissedFilter, limit: int, before: str | None) -> MissedPage:
+        """Missed calls, newest first, those that stand before `before`.
 
         A page looks at no more than MAX_EXAMINED calls: of a rare queue or agent it may hold
         fewer than `limit` and still not be the last. Raises InvalidInput for a `before` outside
         the period, Unavailable.
         """
-        if before and not period.includes(before):
+        if before and not wanted.period.includes(before):
             raise InvalidInput("cursor", "is none that this API gave")
         items: list[MissedCall] = []
         examined = 0
         order = None
         with unavailable_on_trouble():
-            for item in self._newest_first(state, period, before):
-                wanted = queue in (None, item.queue) and agent in (None, item.agent)
-                if (wanted and len(items) == limit) or examined == MAX_EXAMINED:
+            for item in self._newest_first(wanted, before):
+                fits = wanted.queue in (None, item.queue) and wanted.agent in (None, item.agent)
+                if (fits and len(items) == limit) or examined == MAX_EXAMINED:
                     return MissedPage(items, order)
-                if wanted:
+                if fits:
                     items.append(_stored(item).missed_call)
                 examined += 1
                 order = item.missed_order
         return MissedPage(items, None)
 
-    def _newest_first(
-        self, state: State | None, period: Period, before: str | None
-    ) -> Iterator[PartItem]:
-        index = self._item.by_state if state else self._item.all_missed
+    def _newest_first(self, wanted: MissedFilter, before: str | None) -> Iterator[PartItem]:
+        index = self._item.by_state if wanted.state else self._item.all_missed
         found = index.query(
-            state or ALL_MISSED,
-            self._item.missed_order.between(stamp(period.since), before or _after(period.until)),
+            wanted.state or ALL_MISSED,
+            self._item.missed_order.between(
+                stamp(wanted.period.since), before or _after(wanted.period.until)
+            ),
             scan_index_forward=False,
             page_size=PAGE_SIZE,
         )
