@@ -88,6 +88,13 @@ def test_each_event_is_judged_by_itself(api: Api) -> None:
     assert api.get("/calls/good").body["status"] == "queued"
 
 
+def test_a_log_that_is_not_utf8_is_taken_as_bytes(api: Api) -> None:
+    line = "1772452800|latin|201|José|RINGNOANSWER|0\n".encode("latin-1")
+    path = "/webhooks/asterisk/queue-log"
+    assert api.signed(path, line, "application/octet-stream").status == 200
+    assert api.get("/calls/latin").body["agent"] == "José"
+
+
 def test_a_person_dismisses_a_missed_call_with_a_reason(api: Api) -> None:
     api.calls(
         [inbound("d", stage, ago, "anonymous") for stage, ago in [("queued", 9), ("failed", 5)]]
