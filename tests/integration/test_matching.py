@@ -11,7 +11,7 @@ import pytest
 from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.service import CallReader
 from retorno.calls.store import CallStore
-from retorno.errors import Conflict, NotFound
+from retorno.errors import Conflict, NotFound, Unavailable
 from retorno.recovery.model import Dismissal, MissedFilter, Outcome, RecoveryRules, State
 from retorno.recovery.service import Matching, MissedCalls
 from retorno.recovery.store import RecoveryStore, Stored
@@ -245,6 +245,29 @@ class TestAtTheSameTime:
 
         interrupt(answer, dismiss)
         assert world.outcome("m").state is State.RECOVERED
+
+
+class TestCrashes:
+    """A worker that dies after writing its part, before it looked: the stream tells it again."""
+
+    @pytest.mark.parametrize("first", ["miss", "answer"])
+    def test_between_the_part_and_the_look_loses_nothing(
+        self, world: World, recoveries_table: str, first: str
+    ) -> None:
+        told = {"miss": world.tell(missed("m")), "answer": world.tell(rang_back("o", 300))}
+        last = told.pop("answer" if first == "miss" else "miss")
+        world.match(told[first] + last[:-1])
+
+        def dies() -> None:
+            raise Unavailable("out of memory")
+
+        with pytest.raises(Unavailable):
+            Matching(InterruptedStore(recoveries_table, dies), CALL_RULES, RULES).match(
+                last[-1], NOW
+            )
+        assert world.outcome("m").state is State.OPEN
+        world.match(last[-1:])
+        assert world.outcome("m").recovered_by == "o"
 
 
 class TestExpiry:
