@@ -11,7 +11,7 @@ from retorno.http import Api
 from retorno.observability import count, with_metrics
 from retorno.secrets import signing_secrets
 from retorno.settings import IngestSettings
-from retorno.telephony.ports import Provider
+from retorno.telephony.ports import WebhookProvider
 from retorno.telephony.providers import ASTERISK, CANONICAL, TWILIO
 
 app = Api()
@@ -56,12 +56,13 @@ def take_twilio() -> tuple[FormTaken, int]:
     return FormTaken.of(receipt), status(receipt)
 
 
-def take(provider: Provider, secret: str) -> Receipt:
+def take(provider: WebhookProvider, secret: str) -> Receipt:
     request = app.webhook(settings().public_url)
     receipt = ingestion().take(provider, request, signing_secrets(secret))
     count("EventsTaken", receipt.reading.taken)
     count("EventsRefused", len(receipt.reading.refusals))
     count("CallsDeferred", receipt.deferred)
+    count("UnknownValues", len(receipt.reading.unknown))
     return receipt
 
 

@@ -20,6 +20,8 @@ class CallView(BaseModel):
     queue: str | None
     agent: str | None
     branch: str | None
+    campaign: str | None
+    trunk: str | None
     answered_by: str | None
     queued_at: datetime | None
     ringing_at: datetime | None

@@ -211,6 +211,23 @@ class TestTwilio:
         assert key.startswith("twilio/2026-03-02/")
         assert payload == b"CallStatus=ringing"
 
+    def test_a_value_that_nobody_knows_is_counted_and_kept(
+        self,
+        deployment: Deployment,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        form = {"CallSid": "CA1", "Direction": "inbound", "CallStatus": "levitating"}
+        for _ in range(2):
+            assert deployment.ask("IngestCalls", twilio(form)).status == 200
+        assert call_of(deployment, "CA1")["direction"] == "inbound"
+        assert '"UnknownValues":[1.0]' in capsys.readouterr().out
+        ((key, payload),) = deployment.kept().items()
+        assert (key.split("/")[0], b"levitating" in payload) == ("twilio", True)
+        # Until the value is known, reading it again changes nothing.
+        replayed = deployment.call("ReplayPayloads", {"provider": "twilio"})
+        assert replayed == {"read": 0, "still_unreadable": 1}
+        assert deployment.kept() == {key: payload}
+
 
 class TestSignature:
     @pytest.mark.parametrize("route", [CANONICAL, ASTERISK, TWILIO])

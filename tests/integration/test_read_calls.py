@@ -47,6 +47,7 @@ def ids(answer: Answer) -> list[str]:
 class TestById:
     def test_shows_all_that_is_known(self, deployment: Deployment, clock: StoppedClock) -> None:
         facts = {"to": "+551133334444", "queue": "vendas", "branch": "centro"}
+        facts |= {"campaign": "natal", "trunk": "sip-1"}
         take(
             deployment,
             clock,
@@ -74,6 +75,8 @@ class TestById:
             "queue": "vendas",
             "agent": "ana",
             "branch": "centro",
+            "campaign": "natal",
+            "trunk": "sip-1",
             "answered_by": "human",
             "queued_at": "2026-03-02T11:00:00Z",
             "ringing_at": "2026-03-02T11:00:04Z",

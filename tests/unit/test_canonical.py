@@ -172,6 +172,8 @@ class TestEntry:
                 queue="vendas",
                 agent="ana",
                 branch="centro",
+                campaign="natal",
+                trunk="sip-1",
                 reason="caller hung up",
                 answered_by="voicemail",
             )
@@ -188,6 +190,8 @@ class TestEntry:
             queue="vendas",
             agent="ana",
             branch="centro",
+            campaign="natal",
+            trunk="sip-1",
             reason="caller hung up",
             answered_by=AnsweredBy.VOICEMAIL,
         )
@@ -262,7 +266,9 @@ class TestEntry:
     def test_refuses_a_word_that_is_not_listed(self, field: str, value: Any) -> None:
         assert field_refused(entry(**{field: value})) == field
 
-    @pytest.mark.parametrize("field", ["from", "to", "queue", "agent", "branch", "reason"])
+    @pytest.mark.parametrize(
+        "field", ["from", "to", "queue", "agent", "branch", "campaign", "trunk", "reason"]
+    )
     @pytest.mark.parametrize("text", ["a" * 129, "a\nb", "a\x00b", "\x7f", "\ud800", 7, ["ana"]])
     def test_refuses_a_text_that_is_no_name(self, field: str, text: Any) -> None:
         assert field_refused(entry(direction="inbound", **{field: text})) == field

@@ -474,6 +474,24 @@ class TestForm:
         call = call_of(told(CLIENT | {"From": f"client:{name}"}, 0, "ringing"))
         assert call.agent == name
 
+    @pytest.mark.parametrize(
+        ("form", "unknown"),
+        [
+            ({"CallStatus": "completed", "AnsweredBy": "machine_start"}, []),
+            ({"CallStatus": "", "AnsweredBy": ""}, []),
+            ({"CallStatus": "on-hold"}, ["CallStatus=on-hold"]),
+            (
+                {"CallStatus": "parked", "AnsweredBy": "parrot"},
+                ["CallStatus=parked", "AnsweredBy=parrot"],
+            ),
+        ],
+    )
+    def test_values_that_twilio_does_not_list_are_named(
+        self, form: Form, unknown: list[str]
+    ) -> None:
+        reading = read({"CallSid": "CA1", **form})
+        assert (reading.taken, list(reading.unknown)) == (1, unknown)
+
     def test_is_one_entry_whatever_it_tells(self) -> None:
         reading = read(told(AUTOMATIC, 60, "completed", CallDuration="48"))
         assert (reading.taken, reading.ignored, reading.refusals) == (1, 0, ())

@@ -29,6 +29,8 @@ class Fact(StrEnum):
     LEG_NUMBER = "leg_number"
     QUEUE = "queue"
     BRANCH = "branch"
+    CAMPAIGN = "campaign"
+    TRUNK = "trunk"
     ASSIGNED_AGENT = "assigned_agent"
     ANSWERING_AGENT = "answering_agent"
     ANSWERED_BY = "answered_by"
@@ -77,6 +79,8 @@ def facts_of(event: CallEvent) -> Facts:
         Fact.LEG_NUMBER: event.leg_number,
         Fact.QUEUE: event.queue,
         Fact.BRANCH: event.branch,
+        Fact.CAMPAIGN: event.campaign,
+        Fact.TRUNK: event.trunk,
         Fact.ANSWERED_BY: event.answered_by,
         Fact.ASSIGNED_AGENT: event.agent,
     }
@@ -212,6 +216,8 @@ class Call(BaseModel):
     queue: str | None
     agent: str | None
     branch: str | None
+    campaign: str | None
+    trunk: str | None
     answered_by: AnsweredBy | None
     started_at: datetime | None
     queued_at: datetime | None
@@ -273,6 +279,8 @@ def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
         queue=values.get(Fact.QUEUE),
         agent=agent_of(facts),
         branch=values.get(Fact.BRANCH),
+        campaign=values.get(Fact.CAMPAIGN),
+        trunk=values.get(Fact.TRUNK),
         answered_by=answered_by,
         started_at=started_at(facts),
         queued_at=queued_at,

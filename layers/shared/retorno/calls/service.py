@@ -20,7 +20,7 @@ from retorno.clock import Clock
 from retorno.errors import InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan
 from retorno.settings import CallSettings, IngestSettings, PhoneSettings, ReplaySettings
-from retorno.telephony.ports import Provider, Reading, WebhookRequest
+from retorno.telephony.ports import Provider, Reading, WebhookProvider, WebhookRequest
 from retorno.times import Period
 
 # A provider waits 10 to 15 s for its answer. What is not written by then goes to the queue.
@@ -59,9 +59,13 @@ class CallIngestion:
         self._clock = clock
         self._stopwatch = stopwatch
 
-    def take(self, provider: Provider, request: WebhookRequest, secrets: Sequence[str]) -> Receipt:
-        """Raises NotAuthenticated; InvalidInput for a payload that cannot be read, which is
-        kept; Unavailable where neither the table nor the queue takes what it says.
+    def take(
+        self, provider: WebhookProvider, request: WebhookRequest, secrets: Sequence[str]
+    ) -> Receipt:
+        """A payload that has values which nobody knows yet is kept, too, for the day they are.
+
+        Raises NotAuthenticated; InvalidInput for a payload that cannot be read, which is kept;
+        Unavailable where neither the table nor the queue takes what it says.
         """
         now = self._clock()
         provider.verify(request, secrets, now)
@@ -71,8 +75,8 @@ class CallIngestion:
             self._kept.keep(provider.name, request.body, now)
             raise
         deferred = self._write(fold(reading.events))
-        if reading.refused_payload:
-            self._kept.keep(provider.name, reading.refused_payload, now)
+        if payload := _to_keep(reading, request.body):
+            self._kept.keep(provider.name, payload, now)
         return Receipt(reading, deferred)
 
     def _write(self, calls: Mapping[str, Facts]) -> int:
@@ -89,6 +93,11 @@ class CallIngestion:
             written += 1
         self._deferred.send(dict(islice(calls.items(), written, None)))
         return len(calls) - written
+
+
+def _to_keep(reading: Reading, payload: bytes) -> bytes:
+    """What of a payload is to be read again later."""
+    return payload if reading.unknown else reading.refused_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,8 @@ class PayloadReplay:
         for call_id, facts in fold(reading.events).items():
             self._store.merge(call_id, facts)
         if not reading.taken and reading.refusals:
+            return False
+        if reading.unknown:
             return False
         if reading.refused_payload:
             self._kept.keep(provider.name, reading.refused_payload, now)

@@ -88,6 +88,8 @@ class CallItem(Model):
     leg_number = UnicodeAttribute(null=True)
     queue = UnicodeAttribute(null=True)
     branch = UnicodeAttribute(null=True)
+    campaign = UnicodeAttribute(null=True)
+    trunk = UnicodeAttribute(null=True)
     assigned_agent = UnicodeAttribute(null=True)
     answering_agent = UnicodeAttribute(null=True)
     answered_by = UnicodeAttribute(null=True)

@@ -81,8 +81,8 @@ class Asterisk:
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         signature.verify(request, secrets, now)
 
-    def read(self, body: bytes, plan: NumberPlan, now: datetime) -> Reading:
-        *whole, rest = body.split(b"\n")
+    def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
+        *whole, rest = payload.split(b"\n")
         lines = [*whole, rest] if rest else whole
         if len(lines) > MAX_LINES:
             raise InputTooLarge("body", f"at most {MAX_LINES} lines at a time")

@@ -53,6 +53,12 @@ class CanonicalEvent(BaseModel):
     queue: Name | None = None
     agent: Name | None = None
     branch: Name | None = None
+    campaign: Name | None = Field(
+        default=None, description="The campaign that an outbound call belongs to"
+    )
+    trunk: Name | None = Field(
+        default=None, description="The carrier's line that an outbound call goes out on"
+    )
     reason: Name | None = Field(default=None, description="Why the call ended, in your own word")
     answered_by: AnsweredBy | None = None
 
@@ -65,8 +71,8 @@ class Canonical:
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         signature.verify(request, secrets, now)
 
-    def read(self, body: bytes, plan: NumberPlan, now: datetime) -> Reading:
-        entries = _entries(body)
+    def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
+        entries = _entries(payload)
         events: list[CallEvent] = []
         refusals: list[Refusal] = []
         for index, entry in enumerate(entries):
@@ -83,9 +89,9 @@ class Canonical:
         )
 
 
-def _entries(body: bytes) -> list[Any]:
+def _entries(payload: bytes) -> list[Any]:
     try:
-        envelope = json.loads(body)
+        envelope = json.loads(payload)
     except (ValueError, RecursionError):
         raise InvalidInput("body", "is not JSON in UTF-8") from None
     entries = envelope.get("events") if isinstance(envelope, dict) else None
@@ -122,6 +128,8 @@ def _event(entry: Any, plan: NumberPlan, now: datetime) -> CallEvent:
         queue=event.queue or None,
         agent=event.agent or None,
         branch=event.branch or None,
+        campaign=event.campaign or None,
+        trunk=event.trunk or None,
         reason=event.reason or None,
         answered_by=event.answered_by,
     )

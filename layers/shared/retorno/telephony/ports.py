@@ -73,6 +73,9 @@ class CallEvent:
     queue: str | None = None
     agent: str | None = None
     branch: str | None = None
+    # The campaign that an outbound call belongs to, and the carrier's line that it goes out on.
+    campaign: str | None = None
+    trunk: str | None = None
     reason: str | None = None
     answered_by: AnsweredBy | None = None
     # The caller left a queue, which ends the call unless another queue takes it up.
@@ -93,7 +96,8 @@ class Reading:
     """What a payload said: the entries taken and ignored, the events in them, and the refused.
 
     `refused_payload` holds the refused entries alone, in the provider's own form, so that they
-    can be read again later.
+    can be read again later. `unknown` names values that no document of the provider lists, such
+    as "CallStatus=paused": what else they came with is taken.
     """
 
     taken: int
@@ -101,6 +105,7 @@ class Reading:
     ignored: int = 0
     refusals: Sequence[Refusal] = ()
     refused_payload: bytes = b""
+    unknown: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,12 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
+    def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
+        """Raises InvalidInput where the payload as a whole cannot be read."""
+
+
+class WebhookProvider(Provider, Protocol):
+    """A provider that posts to the API what it tells."""
+
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         """Any of `secrets` will do. Raises NotAuthenticated."""
-
-    def read(self, body: bytes, plan: NumberPlan, now: datetime) -> Reading:
-        """Raises InvalidInput where the payload as a whole cannot be read."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from retorno.telephony.asterisk import Asterisk
 from retorno.telephony.canonical import Canonical
-from retorno.telephony.ports import Provider
+from retorno.telephony.ports import Provider, WebhookProvider
 from retorno.telephony.twilio import Twilio
 
-CANONICAL: Provider = Canonical()
-ASTERISK: Provider = Asterisk()
-TWILIO: Provider = Twilio()
+CANONICAL: WebhookProvider = Canonical()
+ASTERISK: WebhookProvider = Asterisk()
+TWILIO: WebhookProvider = Twilio()
 
 PROVIDERS: Mapping[str, Provider] = {each.name: each for each in (CANONICAL, ASTERISK, TWILIO)}

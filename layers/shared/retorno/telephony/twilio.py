@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -61,6 +61,18 @@ OPERATOR_STAGES = {
 }
 
 
+# https://www.twilio.com/docs/voice/answering-machine-detection
+DETECTIONS = {
+    "human": AnsweredBy.HUMAN,
+    "machine_start": AnsweredBy.VOICEMAIL,
+    "machine_end_beep": AnsweredBy.VOICEMAIL,
+    "machine_end_silence": AnsweredBy.VOICEMAIL,
+    "machine_end_other": AnsweredBy.VOICEMAIL,
+    "fax": AnsweredBy.VOICEMAIL,
+    "unknown": AnsweredBy.UNKNOWN,
+}
+
+
 class Twilio:
     name = "twilio"
 
@@ -75,8 +87,8 @@ class Twilio:
         ):
             raise NotAuthenticated("X-Twilio-Signature does not match the request")
 
-    def read(self, body: bytes, plan: NumberPlan, now: datetime) -> Reading:
-        fields = dict(_fields(body))
+    def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
+        fields = dict(_fields(payload))
         if not CALL_ID.fullmatch(fields.get("CallSid", "")):
             raise InvalidInput("CallSid", "the id of the call is required")
         if not CALL_ID.fullmatch(fields.get("ParentCallSid") or fields["CallSid"]):
@@ -84,7 +96,7 @@ class Twilio:
         for name in ("From", "To"):
             if len(fields.get(name, "")) > MAX_NAME_LENGTH:
                 raise InvalidInput(name, f"is longer than {MAX_NAME_LENGTH} characters")
-        return Reading(taken=1, events=_events(fields, plan, now))
+        return Reading(taken=1, events=_events(fields, plan, now), unknown=_unknown(fields))
 
 
 def sign(auth_token: str, url: str, body: bytes) -> str:
@@ -169,12 +181,18 @@ def _answered_at(told: CallEvent, leg: Leg, status: str, duration: str) -> datet
 
 
 def _answered_by(detected: str) -> AnsweredBy | None:
-    """https://www.twilio.com/docs/voice/answering-machine-detection"""
-    if detected == "human":
-        return AnsweredBy.HUMAN
-    if detected.startswith("machine_") or detected == "fax":
+    if detected.startswith("machine_"):
         return AnsweredBy.VOICEMAIL
-    return AnsweredBy.UNKNOWN if detected else None
+    return DETECTIONS.get(detected, AnsweredBy.UNKNOWN) if detected else None
+
+
+def _unknown(fields: Mapping[str, str]) -> list[str]:
+    known: dict[str, Container[str]] = {"CallStatus": STAGES, "AnsweredBy": DETECTIONS}
+    return [
+        f"{name}={fields[name]}"
+        for name, values in known.items()
+        if fields.get(name) and fields[name] not in values
+    ]
 
 
 def _time(fields: Mapping[str, str], now: datetime) -> datetime:
