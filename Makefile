@@ -16,13 +16,15 @@ MINUTES :=
 FILE :=
 SET :=
 PROVIDER :=
+DAY :=
 STACK :=
 ARCH := arm64
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up deploy status logs down replay replay-unreadable test test-unit lint \
+.PHONY: help setup run up deploy status logs down replay replay-unreadable \
+	report-voicemail test test-unit lint \
 	format openapi build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -76,6 +78,9 @@ replay: $(VENV)/ready ## Sends an Asterisk queue_log to the running stack; FILE=
 replay-unreadable: $(VENV)/ready ## Reads kept payloads again; PROVIDER=, and STACK= for one in AWS
 	@$(BIN)/python -m tools.replay_unreadable $(or $(PROVIDER),$(error Whose? Say PROVIDER=…)) \
 		$(STACK:%=--stack %)
+
+report-voicemail: $(VENV)/ready ## Writes the voicemail reports now; DAY= for its week, STACK= in AWS
+	@$(BIN)/python -m tools.report_voicemail $(DAY) $(STACK:%=--stack %)
 
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto

@@ -4,58 +4,21 @@ For when a reader has learned what it did not know. Without `--stack` it is the 
 """
 
 import argparse
-import json
 import sys
-from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from local import emulator
-from local.aws import session
-from local.errors import CloudError
-from local.stack import HOME, Stack
 from retorno.telephony.providers import PROVIDERS
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
-
-FUNCTION = "ReplayPayloads"
-# The function's own time-out is 300 seconds. A second invocation beside it would help nobody.
-CONFIG = Config(read_timeout=310, retries={"total_max_attempts": 1})
+from tools.stack_function import InvocationFailed, invoke
 
 
 def main() -> int:
     options = _options()
     try:
-        client, function = _in_aws(options.stack) if options.stack else _in_embedded_cloud()
-        event = json.dumps({"provider": options.provider})
-        answer = client.invoke(FunctionName=function, Payload=event)
-    except (CloudError, BotoCoreError, ClientError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    result = json.load(answer["Payload"])
-    if "FunctionError" in answer:
-        print(f"The function failed: {result['errorMessage']}", file=sys.stderr)
+        result = invoke("ReplayPayloads", {"provider": options.provider}, options.stack)
+    except InvocationFailed as failure:
+        print(failure, file=sys.stderr)
         return 1
     print(f"Read: {result['read']}. Still unreadable: {result['still_unreadable']}.")
     return 0
-
-
-def _in_embedded_cloud() -> tuple["LambdaClient", str]:
-    emulator.require(HOME)
-    stack = Stack.read()
-    client = session().client("lambda", endpoint_url=stack.endpoint_url, config=CONFIG)
-    return client, stack.resources[FUNCTION]
-
-
-def _in_aws(stack: str) -> tuple["LambdaClient", str]:
-    resource = boto3.client("cloudformation").describe_stack_resource(
-        StackName=stack, LogicalResourceId=FUNCTION
-    )
-    function = resource["StackResourceDetail"]["PhysicalResourceId"]
-    return boto3.client("lambda", config=CONFIG), function
 
 
 def _options() -> argparse.Namespace:

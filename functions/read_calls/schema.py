@@ -5,6 +5,25 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from retorno.calls.model import Call
+from retorno.dispositions.model import Flag
+
+
+class EvidenceView(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: str = Field(description="review, disposition, detection or talk_time")
+    answered_by: str
+    at: datetime
+    by: str | None = Field(description="Who said it, if a person did")
+
+
+class DispositionView(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    flags: list[Flag] = Field(description="What it meant when it was given")
+    by: str
+    at: datetime
 
 
 class CallView(BaseModel):
@@ -22,7 +41,9 @@ class CallView(BaseModel):
     branch: str | None
     campaign: str | None
     trunk: str | None
-    answered_by: str | None
+    answered_by: str | None = Field(description="human, voicemail or unknown")
+    evidence: list[EvidenceView] = Field(description="What tells who answered; the first counts")
+    disposition: DispositionView | None
     queued_at: datetime | None
     ringing_at: datetime | None
     answered_at: datetime | None

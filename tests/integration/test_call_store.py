@@ -9,15 +9,19 @@ import pytest
 from retorno.calls.model import (
     CallRules,
     Fact,
+    Facts,
     agent_of,
     derive,
     end_of,
     facts_of,
     fold,
+    merge,
     number_key_of,
+    reviewing,
     started_at,
 )
 from retorno.calls.store import CallStore
+from retorno.errors import NotFound
 from retorno.telephony.ports import AnsweredBy, CallEvent, Direction, Stage
 from retorno.times import stamp
 from tests.support.histories import BEGINNING, history, plausible_day
@@ -38,6 +42,30 @@ def requests() -> Iterator[Requests]:
 def tell(store: CallStore, events: list[CallEvent]) -> None:
     for event in events:
         store.merge(event.call_id, facts_of(event))
+
+
+def test_what_is_told_of_a_known_call_is_told_again_when_somebody_writes_in_between(
+    store: CallStore,
+) -> None:
+    ringing, ended = history("c1").at(0, Stage.RINGING).at(9, Stage.COMPLETED).events
+    tell(store, [ringing])
+    seen: list[Facts] = []
+
+    def interrupted(known: Facts) -> Facts:
+        seen.append(known)
+        if len(seen) == 1:
+            tell(store, [ended])
+        return reviewing(AnsweredBy.HUMAN, "rui", BEGINNING)
+
+    whole = store.amend("c1", interrupted)
+    assert [Fact.ENDED in known for known in seen] == [False, True]
+    assert store.get("c1") == whole == merge(seen[1], reviewing(AnsweredBy.HUMAN, "rui", BEGINNING))
+
+
+def test_nothing_is_told_of_a_call_that_is_not_known(store: CallStore) -> None:
+    with pytest.raises(NotFound):
+        store.amend("c1", lambda known: known)
+    assert store.get("c1") is None
 
 
 def item(table: str, call_id: str) -> dict[str, str]:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
-import boto3
 import pytest
 
 from retorno.calls.model import CallRules, derive, facts_of, fold
@@ -20,13 +18,13 @@ from retorno.times import Period
 from tests.support.histories import BEGINNING, history, plausible_day
 from tests.support.reference import Verdict, verdicts
 from tests.support.requests import counted
+from tests.support.stream import Record, Stream
 
 CALL_RULES = CallRules()
 RULES = RecoveryRules()
 NOW = BEGINNING + timedelta(days=2)
 ANA = "+5511987654321"
 
-Record = dict[str, Any]
 Interrupt = Callable[[list[Record], Callable[[], None]], None]
 
 
@@ -39,28 +37,13 @@ class World:
         self.matching = Matching(self.store, CALL_RULES, RULES)
         reader = CallReader(self.calls, CALL_RULES)
         self.missed_calls = MissedCalls(self.store, reader, self.matching, RULES)
-        self._calls_table = calls_table
-        self._streams = boto3.client("dynamodbstreams")
-        self._read = 0
+        self._stream = Stream(calls_table)
 
     def tell(self, events: Sequence[CallEvent]) -> list[Record]:
         """Writes the events, and says what the stream brings of it."""
         for event in events:
             self.calls.merge(event.call_id, facts_of(event))
-        records = self._records()[self._read :]
-        self._read += len(records)
-        return records
-
-    def _records(self) -> list[Record]:
-        arn = boto3.client("dynamodb").describe_table(TableName=self._calls_table)["Table"][
-            "LatestStreamArn"
-        ]
-        (shard,) = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-        iterator = self._streams.get_shard_iterator(
-            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        records: list[Record] = self._streams.get_records(ShardIterator=iterator)["Records"]
-        return records
+        return self._stream.new_records()
 
     def match(self, records: Sequence[Record], now: datetime = NOW) -> None:
         for record in records:

@@ -78,6 +78,15 @@ class TestById:
             "campaign": "natal",
             "trunk": "sip-1",
             "answered_by": "human",
+            "evidence": [
+                {
+                    "kind": "detection",
+                    "answered_by": "human",
+                    "at": "2026-03-02T11:00:10Z",
+                    "by": None,
+                }
+            ],
+            "disposition": None,
             "queued_at": "2026-03-02T11:00:00Z",
             "ringing_at": "2026-03-02T11:00:04Z",
             "answered_at": "2026-03-02T11:00:10Z",
@@ -100,8 +109,11 @@ class TestById:
             "provider",
             "status",
             "answered_at",
+            "answered_by",
+            "evidence",
             "missed",
         }
+        assert (shown["answered_by"], shown["evidence"]) == ("unknown", [])
 
     @pytest.mark.parametrize("call_id", ["1546015415.757927", "CA" + "0f" * 16, "a-b_c~d:e@f"])
     def test_takes_the_ids_that_telephone_systems_give(

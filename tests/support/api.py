@@ -35,8 +35,23 @@ class Api:
         return self._request("GET", path, headers=self._token(role), fields=fields)
 
     def post(self, path: str, body: Any, role: str | None = "supervisor") -> Answer:
+        return self.send("POST", path, body, role)
+
+    def put(self, path: str, body: Any, role: str | None = "supervisor") -> Answer:
+        return self.send("PUT", path, body, role)
+
+    def send(self, method: str, path: str, body: Any, role: str | None) -> Answer:
         headers = {"Content-Type": "application/json", **self._token(role)}
-        return self._request("POST", path, headers=headers, body=json.dumps(body))
+        return self._request(method, path, headers=headers, body=json.dumps(body))
+
+    def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """All items of a list, page after page."""
+        while True:
+            page = self.get(path, **query).body
+            yield from page["items"]
+            if page["cursor"] is None:
+                return
+            query["cursor"] = page["cursor"]
 
     def calls(self, events: list[dict[str, Any]]) -> Answer:
         return self.signed("/webhooks/calls", json.dumps({"events": events}).encode())
@@ -59,12 +74,7 @@ class Api:
 
     def missed(self, **query: str) -> Iterator[dict[str, Any]]:
         """All missed calls, page after page."""
-        while True:
-            page = self.get("/missed-calls", **query).body
-            yield from page["items"]
-            if page["cursor"] is None:
-                return
-            query["cursor"] = page["cursor"]
+        return self.pages("/missed-calls", **query)
 
     def _token(self, role: str | None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.stack.tokens[role]}"} if role else {}

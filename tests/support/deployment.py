@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities import parameters
 
 from tests.support.events import Answer, answer
 from tests.support.functions import environment_of, functions, handler_of, module_of
+from tests.support.stream import Stream
 from tests.support.tables import create_table
 
 REGION: Final = "sa-east-1"
@@ -27,14 +28,22 @@ class Deployment:
     """One company's stack. Make it under `mock_aws`."""
 
     def __init__(self) -> None:
-        create_table("CallsTable", "calls")
-        create_table("RecoveriesTable", "recoveries")
+        tables = {
+            "CallsTable": "calls",
+            "RecoveriesTable": "recoveries",
+            "DispositionsTable": "dispositions",
+            "NotesTable": "notes",
+            "AnswersTable": "answers",
+            "VoicemailReportsTable": "voicemail-reports",
+        }
+        for logical_id, name in tables.items():
+            create_table(logical_id, name)
+        self._calls = Stream("calls")
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         self._names = {
-            "CallsTable": "calls",
-            "RecoveriesTable": "recoveries",
+            **tables,
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),
@@ -49,6 +58,13 @@ class Deployment:
         """Calls a function, by its logical id, with the environment that the template gives it."""
         with patch.dict(os.environ, environment_of(function, self._names)):
             return handler_of(function)(dict(event), CONTEXT)
+
+    def flow(self) -> None:
+        """Brings what changed in the calls table to the functions that follow its stream."""
+        records = self._calls.new_records()
+        for function in ("MatchRecoveries", "TrackAnswers"):
+            answer = self.call(function, {"Records": records})
+            assert answer == {"batchItemFailures": []}
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
         """Calls a function with an event of the HTTP API."""

@@ -92,6 +92,6 @@ def answer(response: Mapping[str, Any]) -> Answer:
     """What a handler's response to `http` says, its JSON read: API Gateway takes text alone."""
     return Answer(
         response["statusCode"],
-        response["headers"]["Content-Type"],
-        json.loads(response["body"]),
+        response["headers"].get("Content-Type", ""),
+        json.loads(response["body"] or "null"),
     )

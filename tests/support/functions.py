@@ -30,6 +30,16 @@ def handler_of(logical_id: str) -> Handler:
     return handler
 
 
+def function_of(route: str) -> str:
+    """The logical id of the function that answers a route, such as "GET /calls/{call_id}"."""
+    for logical_id, properties in functions().items():
+        for event in properties.get("Events", {}).values():
+            asked = event["Properties"]
+            if event["Type"] == "HttpApi" and f"{asked['Method']} {asked['Path']}" == route:
+                return logical_id
+    raise LookupError(route)
+
+
 def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]:
     """The function's variables; `resources` says what `!Ref` gives for each that they name.
 

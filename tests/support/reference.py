@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from retorno.calls.model import Call
 
 WINDOW = timedelta(days=7)
-PERSON_TALKS = 15
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,6 @@ def _reached(call: Call) -> datetime | None:
         if by_machine or call.missed:
             return None
         return call.answered_at or (call.ended_at if call.status == "completed" else None)
-    if call.direction is None or by_machine or (call.talk_seconds or 0) < PERSON_TALKS:
+    if call.direction is None or call.answered_by != "human":
         return None
-    return call.answered_at
+    return call.answered_at or (call.ended_at if call.status == "completed" else None)

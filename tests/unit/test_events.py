@@ -18,23 +18,31 @@ from tests.support.functions import functions
 EVENTS = Path(__file__).parents[2] / "events"
 
 STATUSES = {
+    "annotate_calls/no_such_call": 404,
+    "annotate_calls/no_such_disposition": 422,
     "describe_api/health": 200,
     "ingest_calls/missed_call": 200,
     "ingest_calls/queue_log_in_base64": 200,
     "ingest_calls/refused_signature": 401,
     "ingest_calls/twilio_operators_leg": 200,
     "ingest_calls/unreadable_body": 422,
+    "manage_dispositions/all": 200,
+    "manage_dispositions/voicemail_cannot_buy": 422,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "read_calls/calls_of_a_number": 200,
     "read_calls/no_such_call": 404,
+    "review_voicemail/no_verdict": 422,
+    "review_voicemail/suspects": 200,
 }
 OTHERS = {
     "expire_missed_calls/every_five_minutes",
     "match_recoveries/missed_call",
     "replay_payloads/asterisk",
+    "report_voicemail/one_week",
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
+    "track_answers/short_answer",
 }
 
 
@@ -119,6 +127,14 @@ def test_a_missed_call_is_matched(deployment: Deployment) -> None:
     assert invoke(deployment, "match_recoveries/missed_call") == {"batchItemFailures": []}
     answer = json.loads(invoke(deployment, "manage_missed_calls/open_missed_calls")["body"])
     assert [missed["call_id"] for missed in answer["items"]] == ["pbx-1"]
+
+
+def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
+    assert invoke(deployment, "track_answers/short_answer") == {"batchItemFailures": []}
+    answer = json.loads(invoke(deployment, "review_voicemail/suspects")["body"])
+    assert [(each["call_id"], each["talk_seconds"]) for each in answer["items"]] == [("pbx-2", 9)]
+    (report,) = invoke(deployment, "report_voicemail/one_week")
+    assert (report["week"], report["answered"], report["suspects"]) == ("2026-03-02", 1, 1)
 
 
 def test_kept_payloads_are_replayed(deployment: Deployment) -> None:

@@ -408,11 +408,11 @@ class TestAutomaticCall:
             ("fax", AnsweredBy.VOICEMAIL),
             ("unknown", AnsweredBy.UNKNOWN),
             ("something_new", AnsweredBy.UNKNOWN),
-            ("", None),
+            ("", AnsweredBy.UNKNOWN),
         ],
     )
     def test_who_answered_may_be_told_apart_without_number_or_time(
-        self, detected: str, answered_by: AnsweredBy | None
+        self, detected: str, answered_by: AnsweredBy
     ) -> None:
         detection = {
             "CallSid": "CA3",

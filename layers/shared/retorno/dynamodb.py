@@ -1,8 +1,9 @@
 """What every store needs of DynamoDB beyond what PynamoDB gives."""
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +13,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from retorno.errors import Unavailable
+from retorno.times import stamp
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -68,6 +70,16 @@ def update(item: ModelT, actions: Sequence[Action], condition: Condition) -> Non
     )
     with unavailable_on_trouble(), _refused_on_condition(type(item)):
         client_of(type(item)).update_item(**request)
+
+
+def assign(model: type[Model], values: Mapping[str, Any]) -> list[Action]:
+    """Sets attributes by name, or removes those whose value is None. Times are stamped."""
+    return [
+        getattr(model, name).remove()
+        if value is None
+        else getattr(model, name).set(stamp(value) if isinstance(value, datetime) else value)
+        for name, value in values.items()
+    ]
 
 
 def delete(item: Model, condition: Condition) -> None:

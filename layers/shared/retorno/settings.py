@@ -4,9 +4,11 @@ Each function names what it needs by inheriting it; template.yaml supplies just 
 """
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -30,6 +32,20 @@ def _comma_separated(text: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 
 
+def _named_seconds(text: object) -> object:
+    """ "vivo=12, tim=20" """
+    if not isinstance(text, str):
+        return text
+    pairs = (part.rpartition("=") for part in text.split(",") if part.strip())
+    return {name.strip(): seconds.strip() for name, _, seconds in pairs}
+
+
+Thresholds = Annotated[
+    Mapping[Annotated[str, Field(min_length=1)], Annotated[float, Field(ge=0)]],
+    BeforeValidator(_named_seconds),
+]
+
+
 class Settings(BaseModel):
     """Field `calls_table` is variable CALLS_TABLE, and so for all."""
 
@@ -50,6 +66,16 @@ class PhoneSettings(Settings):
 class CallSettings(PhoneSettings):
     calls_table: str
     internal_numbers: Names = ()
+    person_talk_seconds: float = Field(default=15, ge=0)
+    trunk_talk_seconds: Thresholds = {}
+
+
+class DispositionSettings(Settings):
+    dispositions_table: str
+
+
+class AnnotationSettings(CallSettings, DispositionSettings):
+    notes_table: str
 
 
 class IngestSettings(CallSettings):
@@ -72,10 +98,15 @@ class SweepSettings(CallSettings):
         return timedelta(hours=self.call_max_hours)
 
 
+class VoicemailSettings(CallSettings):
+    answers_table: str
+    voicemail_reports_table: str
+    time_zone: ZoneInfo
+
+
 class RecoverySettings(CallSettings):
     recoveries_table: str
     short_abandon_seconds: float = Field(ge=0)
-    person_talk_seconds: float = Field(ge=0)
     recovery_requires: RecoveryRequires
     recovery_window_days: float = Field(gt=0)
 

@@ -6,12 +6,13 @@ the latest), which makes it commutative, associative and idempotent. Nothing is 
 writing: status, seconds and *missed* come out of `derive`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from retorno.dispositions.model import Disposition, Flag
 from retorno.phone import NumberPlan, match_key
 from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
 from retorno.times import STAMP_LENGTH, read_stamp, stamp
@@ -33,6 +34,7 @@ class Fact(StrEnum):
     TRUNK = "trunk"
     ASSIGNED_AGENT = "assigned_agent"
     ANSWERING_AGENT = "answering_agent"
+    # What the provider's detection heard. It is one evidence of several: see `Evidence`.
     ANSWERED_BY = "answered_by"
     QUEUED = "queued"
     RINGING = "ringing"
@@ -43,9 +45,12 @@ class Fact(StrEnum):
     LEFT_QUEUE = "left_queue"
     # Closed by the sweeper; the provider's own end, however late, counts for more.
     CLOSED = "closed"
+    # What people say of the call: operators may change their mind, a reviewer's verdict is final.
+    DISPOSITION = "disposition"
+    REVIEW = "review"
 
 
-LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE})
+LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE, Fact.DISPOSITION})
 
 # The facts that say when something happened to the call, rather than what it is.
 TIMED = (Fact.QUEUED, Fact.RINGING, Fact.ANSWERED, Fact.ENDED, Fact.LAST_QUEUED, Fact.LEFT_QUEUE)
@@ -81,7 +86,8 @@ def facts_of(event: CallEvent) -> Facts:
         Fact.BRANCH: event.branch,
         Fact.CAMPAIGN: event.campaign,
         Fact.TRUNK: event.trunk,
-        Fact.ANSWERED_BY: event.answered_by,
+        # Not to know is no evidence, and must not stand in the way of a detection that comes later.
+        Fact.ANSWERED_BY: None if event.answered_by is AnsweredBy.UNKNOWN else event.answered_by,
         Fact.ASSIGNED_AGENT: event.agent,
     }
     if event.stage is Stage.ANSWERED:
@@ -180,13 +186,103 @@ def closing(facts: Facts, after: timedelta) -> Facts:
     return {Fact.CLOSED: register(began + after, f"{Stage.FAILED} {NO_END_EVENT}")}
 
 
+class EvidenceKind(StrEnum):
+    """What tells who answered, what counts most first."""
+
+    REVIEW = "review"
+    DISPOSITION = "disposition"
+    DETECTION = "detection"
+    TALK_TIME = "talk_time"
+
+
+class Evidence(BaseModel):
+    """One thing that tells whether a person or a voicemail answered; `by` is who said it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: EvidenceKind
+    answered_by: AnsweredBy
+    at: datetime
+    by: str | None = None
+
+
+class Disposed(BaseModel):
+    """How an operator summed a call up, with the flags that the disposition had at the time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    flags: frozenset[Flag]
+    at: datetime
+    by: str
+
+    @property
+    def answered_by(self) -> AnsweredBy | None:
+        """Who the operator says it was; None where the disposition does not tell."""
+        if Flag.VOICEMAIL in self.flags:
+            return AnsweredBy.VOICEMAIL
+        return AnsweredBy.HUMAN if Flag.HUMAN_ANSWERED in self.flags else None
+
+
+def disposing(disposition: Disposition, by: str, at: datetime) -> Facts:
+    """The facts that an operator's disposition sets."""
+    flags = ",".join(sorted(disposition.flags)) or "-"
+    return {Fact.DISPOSITION: register(at, f"{disposition.code} {flags} {by}")}
+
+
+def disposed(facts: Facts) -> Disposed | None:
+    if Fact.DISPOSITION not in facts:
+        return None
+    written = facts[Fact.DISPOSITION]
+    code, flags, *by = value_of(written).split(" ", 2)
+    return Disposed(
+        code=code,
+        flags=frozenset(Flag(flag) for flag in flags.split(",") if flag != "-"),
+        at=time_of(written),
+        by="".join(by),
+    )
+
+
+def reviewing(answered_by: AnsweredBy, by: str, at: datetime) -> Facts:
+    """The facts that a reviewer's verdict sets."""
+    return {Fact.REVIEW: register(at, f"{answered_by} {by}")}
+
+
+def verdict_of(facts: Facts) -> AnsweredBy | None:
+    """What a reviewer said; None where none did."""
+    if Fact.REVIEW not in facts:
+        return None
+    return AnsweredBy(value_of(facts[Fact.REVIEW]).partition(" ")[0])
+
+
+class Note(BaseModel):
+    """What somebody wrote down about a call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    call_id: str
+    text: str
+    by: str
+    at: datetime
+
+
 class CallRules(BaseModel):
-    """What a deployment decides about its calls."""
+    """What a deployment decides about its calls.
+
+    An answer that was talked with for less than `talk_threshold` seconds, or those of the trunk
+    that the call went out on, is taken for a voicemail's where nothing else tells.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     plan: NumberPlan = NumberPlan()
     internal_keys: frozenset[str] = frozenset()
+    talk_threshold: float = 15
+    trunk_thresholds: Mapping[str, float] = {}
+
+    def threshold_of(self, carrier: str) -> float:
+        """In seconds from the answer."""
+        return self.trunk_thresholds.get(carrier, self.talk_threshold)
 
     def is_internal(self, number: str | None, party: str | None) -> bool:
         """Whether a number, or the party that has none, is the company's own."""
@@ -218,7 +314,9 @@ class Call(BaseModel):
     branch: str | None
     campaign: str | None
     trunk: str | None
-    answered_by: AnsweredBy | None
+    # What tells who answered; the first counts.
+    evidence: tuple[Evidence, ...]
+    disposition: Disposed | None
     started_at: datetime | None
     queued_at: datetime | None
     ringing_at: datetime | None
@@ -235,10 +333,26 @@ class Call(BaseModel):
         return match_key(self.number) if self.number else None
 
     @property
-    def answered_by_person(self) -> bool:
-        """As far as the provider tells; how long they talked is not asked here."""
-        was_answered = self.answered_at is not None or self.status is Stage.COMPLETED
-        return was_answered and self.answered_by is not AnsweredBy.VOICEMAIL
+    def carrier(self) -> str:
+        """The trunk, or where none is told the provider."""
+        return self.trunk or self.provider or "unknown"
+
+    @property
+    def was_answered(self) -> bool:
+        """By a person or by a machine."""
+        return self.answered_at is not None or self.status is Stage.COMPLETED
+
+    @property
+    def answered_by(self) -> AnsweredBy | None:
+        """None where the call was not answered, and nothing tells of a voicemail."""
+        if self.evidence:
+            return self.evidence[0].answered_by
+        return AnsweredBy.UNKNOWN if self.was_answered else None
+
+    @property
+    def got_through(self) -> bool:
+        """Whether a caller was answered, and by no machine that is known of."""
+        return self.was_answered and self.answered_by is not AnsweredBy.VOICEMAIL
 
     @property
     def missed(self) -> bool:
@@ -246,7 +360,7 @@ class Call(BaseModel):
         return (
             self.direction is Direction.INBOUND
             and self.ended_at is not None
-            and not self.answered_by_person
+            and not self.got_through
             and not self.internal
             and self.end_reason != ENDED_IN_IVR
         )
@@ -264,10 +378,9 @@ def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
     )
     never_ended = end_reason == NO_END_EVENT
     direction = Direction(values[Fact.DIRECTION]) if Fact.DIRECTION in values else None
-    answered_by = AnsweredBy(values[Fact.ANSWERED_BY]) if Fact.ANSWERED_BY in values else None
     number = number_of(facts)
     customer_side = values.get(Fact.CALLER if direction is Direction.INBOUND else Fact.CALLEE)
-    return Call(
+    call = Call(
         call_id=call_id,
         provider=values.get(Fact.PROVIDER),
         direction=direction,
@@ -281,7 +394,8 @@ def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
         branch=values.get(Fact.BRANCH),
         campaign=values.get(Fact.CAMPAIGN),
         trunk=values.get(Fact.TRUNK),
-        answered_by=answered_by,
+        evidence=(),
+        disposition=disposed(facts),
         started_at=started_at(facts),
         queued_at=queued_at,
         ringing_at=ringing_at,
@@ -292,6 +406,34 @@ def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
         ring_seconds=_seconds(ringing_at, answered_at or ended_at),
         talk_seconds=None if never_ended else _seconds(answered_at, ended_at),
     )
+    return call.model_copy(update={"evidence": tuple(_evidence(call, facts, rules))})
+
+
+def _evidence(call: Call, facts: Facts, rules: CallRules) -> Iterator[Evidence]:
+    """What counts most first: a verdict after listening, then the operator who was in the call,
+    then the provider's detection, then how long they talked.
+    """
+    if verdict := verdict_of(facts):
+        by = value_of(facts[Fact.REVIEW]).partition(" ")[2]
+        at = time_of(facts[Fact.REVIEW])
+        yield Evidence(kind=EvidenceKind.REVIEW, answered_by=verdict, at=at, by=by)
+    if call.disposition and call.disposition.answered_by:
+        yield Evidence(
+            kind=EvidenceKind.DISPOSITION,
+            answered_by=call.disposition.answered_by,
+            at=call.disposition.at,
+            by=call.disposition.by,
+        )
+    if Fact.ANSWERED_BY in facts:
+        heard, at = facts[Fact.ANSWERED_BY], time_of(facts[Fact.ANSWERED_BY])
+        answered_by = AnsweredBy(value_of(heard))
+        yield Evidence(kind=EvidenceKind.DETECTION, answered_by=answered_by, at=at)
+    # Of an inbound call it is an operator who answered.
+    goes_out = call.direction not in (None, Direction.INBOUND)
+    if goes_out and call.talk_seconds is not None and call.ended_at is not None:
+        long_enough = call.talk_seconds >= rules.threshold_of(call.carrier)
+        answered_by = AnsweredBy.HUMAN if long_enough else AnsweredBy.VOICEMAIL
+        yield Evidence(kind=EvidenceKind.TALK_TIME, answered_by=answered_by, at=call.ended_at)
 
 
 def _status(facts: Facts, end_status: str, *, never_ended: bool) -> Stage:

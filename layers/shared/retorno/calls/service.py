@@ -8,19 +8,38 @@ from itertools import islice
 from typing import Any
 
 from retorno import clock
-from retorno.calls.model import Call, CallRules, Facts, closing, derive, fold
+from retorno.calls.model import (
+    Call,
+    CallRules,
+    Facts,
+    Note,
+    closing,
+    derive,
+    disposing,
+    fold,
+    reviewing,
+    verdict_of,
+)
 from retorno.calls.store import (
     CallPage,
     CallStore,
     DeferredCalls,
     KeptPayloads,
+    NoteStore,
     read_image,
 )
 from retorno.clock import Clock
-from retorno.errors import InvalidInput, NotFound, Unavailable
+from retorno.dispositions.service import Dispositions, dispositions
+from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan
-from retorno.settings import CallSettings, IngestSettings, PhoneSettings, ReplaySettings
-from retorno.telephony.ports import Provider, Reading, WebhookProvider, WebhookRequest
+from retorno.settings import (
+    AnnotationSettings,
+    CallSettings,
+    IngestSettings,
+    PhoneSettings,
+    ReplaySettings,
+)
+from retorno.telephony.ports import AnsweredBy, Provider, Reading, WebhookProvider, WebhookRequest
 from retorno.times import Period
 
 # A provider waits 10 to 15 s for its answer. What is not written by then goes to the queue.
@@ -30,6 +49,8 @@ WRITE_BUDGET_SECONDS = 8.0
 SWEEP_LIMIT = 500
 
 RECENT_CALLS = 5
+
+MAX_NOTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +189,69 @@ class CallUpkeep:
         return len(call_ids)
 
 
+class CallAnnotation:
+    """What operators say of calls: how they ended, and notes."""
+
+    def __init__(
+        self, store: CallStore, notes: NoteStore, dispositions: Dispositions, rules: CallRules
+    ) -> None:
+        self._store = store
+        self._notes = notes
+        self._dispositions = dispositions
+        self._rules = rules
+
+    def dispose(self, call_id: str, code: str, by: str, now: datetime) -> Call:
+        """Gives a call a disposition; the last one counts.
+
+        Raises InvalidInput for a code that is not to be given, NotFound, Unavailable.
+        """
+        disposition = self._dispositions.to_give(code)
+        facts = self._store.amend(call_id, lambda _: disposing(disposition, by, now))
+        return derive(call_id, facts, self._rules)
+
+    def note(self, note: Note) -> Note:
+        """Writes a note down. The same words of the same person are the same note.
+
+        Raises Conflict where the call has too many, NotFound, Unavailable.
+        """
+        if self._store.get(note.call_id) is None:
+            raise NotFound("there is no such call")
+        if len(self._notes.of_call(note.call_id, MAX_NOTES)) == MAX_NOTES:
+            raise Conflict(f"the call has {MAX_NOTES} notes, which is as many as it may have")
+        return self._notes.add(note)
+
+    def notes(self, call_id: str) -> Sequence[Note]:
+        """Oldest first. Raises NotFound, Unavailable."""
+        if self._store.get(call_id) is None:
+            raise NotFound("there is no such call")
+        return self._notes.of_call(call_id, MAX_NOTES)
+
+
+class CallReview:
+    """The verdicts of those who listened to calls."""
+
+    def __init__(self, store: CallStore, rules: CallRules) -> None:
+        self._store = store
+        self._rules = rules
+
+    def __call__(self, call_id: str, answered_by: AnsweredBy, by: str, now: datetime) -> Call:
+        """Says for good who answered a call, after listening to it.
+
+        Raises Conflict for a call that nobody answered, or that has another verdict; NotFound,
+        Unavailable.
+        """
+
+        def tell(known: Facts) -> Facts:
+            if not derive(call_id, known, self._rules).was_answered:
+                raise Conflict("the call was not answered")
+            verdict = verdict_of(known)
+            if verdict not in (None, answered_by):
+                raise Conflict(f"a reviewer has said {verdict}, which is final")
+            return {} if verdict else reviewing(answered_by, by, now)
+
+        return derive(call_id, self._store.amend(call_id, tell), self._rules)
+
+
 @dataclass(frozen=True, slots=True)
 class CallChange:
     """A call before and after one write; `before` is None for a new call."""
@@ -249,7 +333,12 @@ def call_rules(settings: CallSettings) -> CallRules:
     plan = number_plan(settings)
     numbers = [plan.parse(number) for number in settings.internal_numbers]
     keys = frozenset(number.match_key for number in numbers if number)
-    return CallRules(plan=plan, internal_keys=keys)
+    return CallRules(
+        plan=plan,
+        internal_keys=keys,
+        talk_threshold=settings.person_talk_seconds,
+        trunk_thresholds=settings.trunk_talk_seconds,
+    )
 
 
 def call_ingestion(settings: IngestSettings) -> CallIngestion:
@@ -264,6 +353,19 @@ def call_ingestion(settings: IngestSettings) -> CallIngestion:
 
 def call_upkeep(settings: CallSettings) -> CallUpkeep:
     return CallUpkeep(CallStore(settings.calls_table))
+
+
+def call_annotation(settings: AnnotationSettings) -> CallAnnotation:
+    return CallAnnotation(
+        CallStore(settings.calls_table),
+        NoteStore(settings.notes_table),
+        dispositions(settings),
+        call_rules(settings),
+    )
+
+
+def call_review(settings: CallSettings) -> CallReview:
+    return CallReview(CallStore(settings.calls_table), call_rules(settings))
 
 
 def call_reader(settings: CallSettings) -> CallReader:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,15 +24,16 @@ from retorno.calls.model import (
     LATEST_COUNTS,
     Fact,
     Facts,
+    Note,
     agent_of,
     end_of,
     merge,
     number_key_of,
     started_at,
 )
-from retorno.dynamodb import Refused, bind, unavailable_on_trouble, update
-from retorno.errors import InvalidInput, Unavailable
-from retorno.times import Period, stamp
+from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.errors import InvalidInput, NotFound, Unavailable
+from retorno.times import Period, read_stamp, stamp
 
 # Each loser of a race tries again with what the winner wrote; so many losses are no race.
 MAX_ATTEMPTS = 50
@@ -100,6 +101,8 @@ class CallItem(Model):
     last_queued = UnicodeAttribute(null=True)
     left_queue = UnicodeAttribute(null=True)
     closed = UnicodeAttribute(null=True)
+    disposition = UnicodeAttribute(null=True)
+    review = UnicodeAttribute(null=True)
 
     # Derived from the facts, for the indexes alone.
     number_key = UnicodeAttribute(null=True)
@@ -153,6 +156,34 @@ class CallStore:
             update(self._item(call_id), actions, condition)
         except Refused as refusal:
             self._merge_into(refusal.item, call_id, facts)
+
+    def amend(self, call_id: str, tell: Callable[[Facts], Facts]) -> Facts:
+        """Merges facts into a call that is known, and gives all of them.
+
+        `tell` says the facts that those which are there allow, and nobody can write in between; it
+        may be asked again. Raises NotFound, Unavailable, and what `tell` raises.
+        """
+        with unavailable_on_trouble():
+            try:
+                old: Model | None = self._item.get(call_id, consistent_read=True)
+            except self._item.DoesNotExist:
+                old = None
+        for _ in range(MAX_ATTEMPTS):
+            if not isinstance(old, CallItem):
+                raise NotFound("there is no such call")
+            known = old.facts()
+            merged = merge(known, tell(known))
+            if merged == known:
+                return known
+            try:
+                update(
+                    self._item(call_id), self._whole(merged), self._item.revision == old.revision
+                )
+            except Refused as refusal:
+                old = refusal.item
+            else:
+                return merged
+        raise Unavailable("the call is being written by too many at once")
 
     def _in_order(self, facts: Facts) -> tuple[list[Action], Condition]:
         """The write that is the right one if the facts are news, and follow what is known.
@@ -212,7 +243,6 @@ class CallStore:
 
     def _whole(self, facts: Facts) -> list[Action]:
         """Sets all that is known, and what the indexes need of it."""
-        new = self._item
         began = started_at(facts)
         values: dict[str, str | None] = {
             **{fact.value: written for fact, written in facts.items()},
@@ -221,10 +251,7 @@ class CallStore:
             "agent": agent_of(facts),
             "unended": None if end_of(facts) else UNENDED,
         }
-        return [new.revision.add(1)] + [
-            getattr(new, name).set(value) if value else getattr(new, name).remove()
-            for name, value in values.items()
-        ]
+        return [self._item.revision.add(1), *assign(self._item, values)]
 
     def get(self, call_id: str) -> Facts | None:
         """Raises Unavailable."""
@@ -293,6 +320,47 @@ class CallStore:
                 UNENDED, self._item.started_at < stamp(before), limit=limit
             )
             return [item.call_id for item in found]
+
+
+class NoteItem(Model):
+    """`call_id` "1546015415.757927", `note_id` the digest of who wrote what."""
+
+    call_id = UnicodeAttribute(hash_key=True)
+    note_id = UnicodeAttribute(range_key=True)
+    text = UnicodeAttribute()
+    by = UnicodeAttribute()
+    at = UnicodeAttribute()
+
+
+class NoteStore:
+    """The notes on calls."""
+
+    def __init__(self, table_name: str) -> None:
+        self._item = bind(NoteItem, table_name)
+
+    def add(self, note: Note) -> Note:
+        """What is already written down by the same person stays as it was: that is given back.
+
+        Raises Unavailable.
+        """
+        digest = hashlib.sha256(f"{note.by}\n{note.text}".encode()).hexdigest()
+        item = self._item
+        actions = [item.text.set(note.text), item.by.set(note.by), item.at.set(stamp(note.at))]
+        try:
+            update(item(note.call_id, digest), actions, item.note_id.does_not_exist())
+        except Refused as refusal:
+            return _note(refusal.item) if isinstance(refusal.item, NoteItem) else note
+        return note
+
+    def of_call(self, call_id: str, limit: int) -> Sequence[Note]:
+        """Oldest first. Raises Unavailable."""
+        with unavailable_on_trouble():
+            found = [_note(item) for item in self._item.query(call_id, limit=limit)]
+        return sorted(found, key=lambda note: note.at)
+
+
+def _note(item: NoteItem) -> Note:
+    return Note(call_id=item.call_id, text=item.text, by=item.by, at=read_stamp(item.at))
 
 
 # Half of what one SQS message may hold.

@@ -43,7 +43,6 @@ class RecoveryRules(BaseModel):
 
     window: timedelta = timedelta(days=7)
     requires: RecoveryRequires = RecoveryRequires.PERSON
-    person_talk_seconds: float = 15
     short_abandon_seconds: float = 5
 
 
@@ -127,7 +126,7 @@ def part_of(call: Call, rules: RecoveryRules) -> Part | None:
     if call.number is None or call.internal or call.started_at is None:
         return None
     if call.direction is Direction.INBOUND:
-        if not call.answered_by_person:
+        if not call.got_through:
             return None
         answered_at = call.answered_at or call.ended_at
         return Part(role=Role.RETURN, at=call.started_at, reached_at=answered_at, **facts)
@@ -161,8 +160,8 @@ def _reached_at(call: Call, rules: RecoveryRules) -> datetime | None:
         return call.started_at
     if rules.requires is RecoveryRequires.ANSWERED:
         return call.answered_at
-    talked_enough = call.talk_seconds is not None and call.talk_seconds >= rules.person_talk_seconds
-    return call.answered_at if call.answered_by_person and talked_enough else None
+    reached = call.was_answered and call.answered_by is AnsweredBy.HUMAN
+    return (call.answered_at or call.ended_at) if reached else None
 
 
 def outcome_of(

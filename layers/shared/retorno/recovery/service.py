@@ -181,7 +181,6 @@ def recovery_rules(settings: RecoverySettings) -> RecoveryRules:
     return RecoveryRules(
         window=settings.recovery_window,
         requires=settings.recovery_requires,
-        person_talk_seconds=settings.person_talk_seconds,
         short_abandon_seconds=settings.short_abandon_seconds,
     )
 

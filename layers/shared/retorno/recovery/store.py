@@ -7,11 +7,10 @@ from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, LocalSecondaryIndex
 from pynamodb.models import Model
 
-from retorno.dynamodb import Refused, bind, delete, unavailable_on_trouble, update
+from retorno.dynamodb import Refused, assign, bind, delete, unavailable_on_trouble, update
 from retorno.errors import InvalidInput
 from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, Outcome, Part, Role, State
 from retorno.times import Period, read_stamp, stamp
@@ -132,7 +131,7 @@ class RecoveryStore:
         """
         item = self._item
         is_miss = part.role is Role.MISSED
-        values = {name: _written(getattr(part, name)) for name in PART_FIELDS}
+        values = {name: getattr(part, name) for name in PART_FIELDS}
         values["missed"] = ALL_MISSED if is_miss else None
         values["missed_order"] = f"{stamp(part.at)} {part.call_id}" if is_miss else None
         if not is_miss:
@@ -140,7 +139,7 @@ class RecoveryStore:
         actions = [
             item.revision.add(1),
             item.call_revision.set(call_revision),
-            *(_set_or_remove(getattr(item, name), value) for name, value in values.items()),
+            *assign(item, values),
         ]
         if is_miss:
             actions.append(item.state.set(item.state | State.OPEN.value))
@@ -183,10 +182,7 @@ class RecoveryStore:
 
     def _save(self, found: Stored, values: dict[str, Any]) -> None:
         item = self._item
-        actions = [
-            item.revision.add(1),
-            *(_set_or_remove(getattr(item, name), _written(v)) for name, v in values.items()),
-        ]
+        actions = [item.revision.add(1), *assign(item, values)]
         key = item(found.part.number_key, found.part.call_id)
         update(key, actions, item.revision == found.revision)
 
@@ -261,15 +257,6 @@ class RecoveryStore:
 def _after(moment: datetime) -> str:
     """Comes after all that was missed at a moment: no call id has this character."""
     return f"{stamp(moment)} \x7f"
-
-
-def _written(value: Any) -> Any:
-    return stamp(value) if isinstance(value, datetime) else value
-
-
-def _set_or_remove(attribute: Any, value: Any) -> Action:
-    action: Action = attribute.remove() if value is None else attribute.set(value)
-    return action
 
 
 def _stored(item: PartItem) -> Stored:

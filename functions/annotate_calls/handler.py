@@ -1,0 +1,55 @@
+"""Takes what people say of a call: its disposition, and notes."""
+
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.annotate_calls.schema import (
+    DispositionGiven,
+    DispositionRequest,
+    NoteList,
+    NoteRequest,
+    NoteView,
+)
+from retorno import clock
+from retorno.calls.model import Note
+from retorno.calls.service import CallAnnotation, call_annotation
+from retorno.http import Api, CallId
+from retorno.settings import AnnotationSettings
+
+app = Api()
+
+
+@cache
+def annotation() -> CallAnnotation:
+    return call_annotation(AnnotationSettings.from_environment())
+
+
+@app.put(
+    "/calls/<call_id>/disposition", tags=["calls"], summary="Sums a call up; the last one counts"
+)
+def dispose(call_id: CallId, wanted: Annotated[DispositionRequest, Body()]) -> DispositionGiven:
+    call = annotation().dispose(call_id, wanted.code, app.user.agent, clock.now())
+    return DispositionGiven.of(call)
+
+
+@app.post(
+    "/calls/<call_id>/notes",
+    tags=["calls"],
+    summary="Writes a note; the same words of the same person are the same note",
+)
+def add_note(call_id: CallId, written: Annotated[NoteRequest, Body()]) -> tuple[NoteView, int]:
+    note = Note(call_id=call_id, text=written.text, by=app.user.agent, at=clock.now())
+    return NoteView.of(annotation().note(note)), HTTPStatus.CREATED
+
+
+@app.get("/calls/<call_id>/notes", tags=["calls"], summary="The notes on a call")
+def notes(call_id: CallId) -> NoteList:
+    return NoteList(items=[NoteView.of(note) for note in annotation().notes(call_id)])
+
+
+def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
+    return app.resolve(event, context)

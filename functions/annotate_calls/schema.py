@@ -1,0 +1,47 @@
+"""What people say of a call, as the API takes and shows it."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from retorno.calls.model import Call, Note
+from retorno.dispositions.model import Code, Flag
+
+
+class DispositionRequest(BaseModel):
+    code: Code
+
+
+class DispositionGiven(BaseModel):
+    call_id: str
+    code: str
+    flags: frozenset[Flag] = Field(description="What it meant when it was given")
+    by: str
+    at: datetime
+    answered_by: str | None = Field(description="Who answered the call, as it stands now")
+
+    @classmethod
+    def of(cls, call: Call) -> "DispositionGiven":
+        given = call.disposition.model_dump() if call.disposition else {}
+        return cls(call_id=call.call_id, answered_by=call.answered_by, **given)
+
+
+class NoteRequest(BaseModel):
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
+
+
+class NoteView(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    text: str
+    by: str
+    at: datetime
+
+    @classmethod
+    def of(cls, note: Note) -> "NoteView":
+        return cls.model_validate(note)
+
+
+class NoteList(BaseModel):
+    items: list[NoteView] = Field(description="Oldest first")
