@@ -29,12 +29,14 @@ class Deployment:
     def __init__(self) -> None:
         create_table("CallsTable", "calls")
         create_table("RecoveriesTable", "recoveries")
+        create_table("CustomersTable", "customers")
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         self._names = {
             "CallsTable": "calls",
             "RecoveriesTable": "recoveries",
+            "CustomersTable": "customers",
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),
@@ -61,9 +63,9 @@ class Deployment:
         )
         parameters.clear_caches()  # type: ignore[no-untyped-call]
 
-    def lose_table(self) -> None:
-        """Takes the calls table away: no write and no read succeeds."""
-        boto3.client("dynamodb").delete_table(TableName="calls")
+    def lose_table(self, name: str = "calls") -> None:
+        """Takes a table away: no write and no read succeeds."""
+        boto3.client("dynamodb").delete_table(TableName=name)
 
     def restore_table(self) -> None:
         create_table("CallsTable", "calls")

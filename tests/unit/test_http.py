@@ -1,5 +1,6 @@
 """The edge of every function: problem documents, users and their rights, webhooks as signed."""
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,8 @@ from retorno.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
     RetornoError,
     Unavailable,
 )
@@ -20,6 +23,7 @@ from retorno.http import OPEN_ROUTES, RIGHTS, Api, User
 from retorno.telephony.ports import WebhookRequest
 from tests.support.deployment import CONTEXT, Deployment
 from tests.support.events import Answer, Claims, answer, http, user
+from tests.support.functions import functions
 
 OPEN = "GET /health"
 ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
@@ -29,6 +33,8 @@ ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
     NotAllowed: (NotAllowed("your groups do not allow this"), 403),
     NotFound: (NotFound("there is no such call"), 404),
     Conflict: (Conflict("it was recovered already"), 409),
+    PreconditionFailed: (PreconditionFailed("the customer was changed since"), 412),
+    PreconditionRequired: (PreconditionRequired("If-Match must say which version"), 428),
     Unavailable: (Unavailable("the table does not answer"), 503),
 }
 
@@ -165,39 +171,53 @@ class TestUser:
         assert refusal.status == 401
 
 
-FUNCTIONS = {"/calls": "ReadCalls", "/missed-calls": "ManageMissedCalls"}
-READING = [route for route in RIGHTS if route.startswith("GET ")]
-DECIDING = [route for route in RIGHTS if not route.startswith("GET ")]
+FUNCTIONS = {
+    f"{event['Properties']['Method']} {event['Properties']['Path']}": function
+    for function, properties in functions().items()
+    for event in properties.get("Events", {}).values()
+    if event["Type"] == "HttpApi"
+}
+ANYONES = [route for route, groups in RIGHTS.items() if "agent" in groups]
+DECIDING = [route for route, groups in RIGHTS.items() if "agent" not in groups]
+BODIES = {
+    "POST /missed-calls/{call_id}/dismiss": b'{"reason": "wrong number"}',
+    "POST /customers": b'{"name": "Fulano"}',
+    "PUT /customers/{customer_id}": b'{"name": "Fulano"}',
+}
+# What there is, what was made, and what there is not.
+ALLOWED = (200, 201, 404)
 
 
 def ask(deployment: Deployment, route: str, claims: Claims | None) -> Answer:
-    """A request that is good, but for who sends it and that there are no calls."""
-    path = route.partition(" ")[2].replace("{call_id}", "c1")
-    function = next(name for begin, name in FUNCTIONS.items() if path.startswith(begin))
+    """A request that is good, but for who sends it and that there is nothing yet."""
+    path = re.sub("{.*?}", "c1", route.partition(" ")[2])
     request = http(
         route,
         path=path,
         query={"number": "11987654321"} if path == "/calls" else None,
-        body=b'{"reason": "wrong number"}' if route.endswith("/dismiss") else None,
-        headers={"content-type": "application/json"},
+        body=BODIES.get(route),
+        headers={"content-type": "application/json", "if-match": "*"},
         claims=claims,
     )
-    return deployment.ask(function, request)
+    return deployment.ask(FUNCTIONS[route], request)
 
 
 class TestRights:
     @pytest.mark.parametrize("group", ["agent", "supervisor", "admin"])
-    def test_anyone_of_the_company_may_read(self, deployment: Deployment, group: str) -> None:
-        for route in READING:
-            assert ask(deployment, route, user(f"[{group}]")).status in (200, 404), route
+    def test_anyone_of_the_company_may_work(self, deployment: Deployment, group: str) -> None:
+        for route in ANYONES:
+            assert ask(deployment, route, user(f"[{group}]")).status in ALLOWED, route
 
     @pytest.mark.parametrize("groups", ["supervisor", "admin", "agent supervisor"])
     def test_leaders_may_decide(self, deployment: Deployment, groups: str) -> None:
         for route in DECIDING:
-            assert ask(deployment, route, user(f"[{groups}]")).status == 404, route
+            assert ask(deployment, route, user(f"[{groups}]")).status in ALLOWED, route
 
     def test_agents_may_not_decide(self, deployment: Deployment) -> None:
-        assert DECIDING == ["POST /missed-calls/{call_id}/dismiss"]
+        assert DECIDING == [
+            "POST /missed-calls/{call_id}/dismiss",
+            "DELETE /customers/{customer_id}",
+        ]
         for route in DECIDING:
             assert ask(deployment, route, user("[agent]")).status == 403, route
 
