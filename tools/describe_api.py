@@ -20,9 +20,11 @@ POWERTOOLS_ERRORS = ("HTTPValidationError", "ValidationError", "ResponseValidati
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED: "No token or signature, or one that does not hold",
     HTTPStatus.FORBIDDEN: "Not for the groups of the user",
-    HTTPStatus.NOT_FOUND: "There is no such call",
+    HTTPStatus.NOT_FOUND: "There is no such thing",
     HTTPStatus.CONFLICT: "Its state does not allow it",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More than is taken at once",
+    HTTPStatus.PRECONDITION_FAILED: "It was changed since the version that If-Match names",
+    HTTPStatus.PRECONDITION_REQUIRED: "If-Match does not say which version was seen",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request cannot be so",
     HTTPStatus.SERVICE_UNAVAILABLE: "Nothing was done; try again",
 }
@@ -94,10 +96,12 @@ def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     elif route.startswith("POST"):
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
-    if "{call_id}" in route:
+    if "{" in route:
         statuses.append(HTTPStatus.NOT_FOUND)
-    if route.endswith("/dismiss"):
+    if route.endswith("/dismiss") or route in {"POST /customers", "PUT /customers/{customer_id}"}:
         statuses.append(HTTPStatus.CONFLICT)
+    if route in {"PUT /customers/{customer_id}", "DELETE /customers/{customer_id}"}:
+        statuses += [HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED]
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in statuses:
         operation["responses"][str(status.value)] = {

@@ -31,6 +31,7 @@ class Deployment:
         tables = {
             "CallsTable": "calls",
             "RecoveriesTable": "recoveries",
+            "CustomersTable": "customers",
             "DispositionsTable": "dispositions",
             "NotesTable": "notes",
             "AnswersTable": "answers",
@@ -77,9 +78,9 @@ class Deployment:
         )
         parameters.clear_caches()  # type: ignore[no-untyped-call]
 
-    def lose_table(self) -> None:
-        """Takes the calls table away: no write and no read succeeds."""
-        boto3.client("dynamodb").delete_table(TableName="calls")
+    def lose_table(self, name: str = "calls") -> None:
+        """Takes a table away: no write and no read succeeds."""
+        boto3.client("dynamodb").delete_table(TableName=name)
 
     def restore_table(self) -> None:
         create_table("CallsTable", "calls")

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -86,6 +86,7 @@ class Answer:
     status: int
     content_type: str
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer(response: Mapping[str, Any]) -> Answer:
@@ -94,4 +95,5 @@ def answer(response: Mapping[str, Any]) -> Answer:
         response["statusCode"],
         response["headers"].get("Content-Type", ""),
         json.loads(response["body"] or "null"),
+        response["headers"],
     )

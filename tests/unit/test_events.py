@@ -28,6 +28,9 @@ STATUSES = {
     "ingest_calls/unreadable_body": 422,
     "manage_dispositions/all": 200,
     "manage_dispositions/voicemail_cannot_buy": 422,
+    "manage_customers/found_by_number": 200,
+    "manage_customers/new_customer": 201,
+    "manage_customers/replaced_without_if_match": 428,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "read_calls/calls_of_a_number": 200,
@@ -114,6 +117,12 @@ def test_a_request_shows_what_a_webhook_told(deployment: Deployment) -> None:
     invoke(deployment, "ingest_calls/missed_call")
     answer = json.loads(invoke(deployment, "read_calls/calls_of_a_number")["body"])
     assert [call["call_id"] for call in answer["items"]] == ["pbx-1"]
+
+
+def test_a_customer_is_found_by_a_contacts_number(deployment: Deployment) -> None:
+    invoke(deployment, "manage_customers/new_customer")
+    answer = json.loads(invoke(deployment, "manage_customers/found_by_number")["body"])
+    assert [customer["matches"][0]["contact"] for customer in answer["items"]] == ["Maria"]
 
 
 def test_one_of_two_messages_is_poisoned(deployment: Deployment) -> None:

@@ -14,6 +14,8 @@ from retorno.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
     RetornoError,
     Unavailable,
 )
@@ -31,6 +33,8 @@ ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
     NotAllowed: (NotAllowed("your groups do not allow this"), 403),
     NotFound: (NotFound("there is no such call"), 404),
     Conflict: (Conflict("it was recovered already"), 409),
+    PreconditionFailed: (PreconditionFailed("the customer was changed since"), 412),
+    PreconditionRequired: (PreconditionRequired("If-Match must say which version"), 428),
     Unavailable: (Unavailable("the table does not answer"), 503),
 }
 
@@ -51,7 +55,8 @@ def answer_to(error: Exception) -> Answer:
 
 
 def kinds_of(error: type[RetornoError]) -> set[type[RetornoError]]:
-    return {error}.union(*(kinds_of(kind) for kind in error.__subclasses__()))
+    kinds = (kind for kind in error.__subclasses__() if kind.__module__ == error.__module__)
+    return {error}.union(*map(kinds_of, kinds))
 
 
 class TestProblem:
@@ -192,6 +197,7 @@ class TestRights:
             "GET /voicemail-reviews/reports",
             "POST /voicemail-reviews/{call_id}",
             "POST /missed-calls/{call_id}/dismiss",
+            "DELETE /customers/{customer_id}",
         ]
 
     @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])

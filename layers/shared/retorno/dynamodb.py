@@ -1,16 +1,20 @@
 """What every store needs of DynamoDB beyond what PynamoDB gives."""
 
+import random
+import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
 
 from retorno.errors import Unavailable
 from retorno.times import stamp
@@ -23,6 +27,13 @@ READ_TIMEOUT_SECONDS = 2
 MAX_RETRIES = 2
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
+
+# Why a transaction was cancelled, item by item: others write it just now, or there is no capacity.
+REFUSED = "ConditionalCheckFailed"
+CONTENTION = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+MAX_ITEMS_AT_ONCE = 100
+TRANSACTION_ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.02
 
 
 def bind(model: type[ModelT], table_name: str) -> type[ModelT]:
@@ -87,6 +98,63 @@ def delete(item: Model, condition: Condition) -> None:
     request = item.get_delete_kwargs_from_instance(condition=condition)
     with unavailable_on_trouble(), _refused_on_condition(type(item)):
         client_of(type(item)).delete_item(**request)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A part of a transaction: an item to put, or to delete, and what must hold for it."""
+
+    item: Model
+    condition: Condition | None = None
+    delete: bool = False
+
+
+class RefusedTogether(Exception):
+    """Conditions of a transaction did not hold: those of `items`. Nothing was written."""
+
+    def __init__(self, items: Sequence[Model]) -> None:
+        super().__init__("the conditions did not hold")
+        self.items = items
+
+
+def write_together(writes: Sequence[Write]) -> None:
+    """All of at most 100 writes to one account's tables, or none.
+
+    Where others write the same items at the same moment it is tried again, a few times. Raises
+    RefusedTogether, Unavailable.
+    """
+    for attempt in range(TRANSACTION_ATTEMPTS):
+        if attempt:
+            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
+        # PynamoDB puts deletions first.
+        ordered = sorted(writes, key=lambda write: not write.delete)
+        codes = _cancellation(ordered)
+        if not codes:
+            return
+        refused = [
+            write.item for write, code in zip(ordered, codes, strict=True) if code == REFUSED
+        ]
+        if refused:
+            raise RefusedTogether(refused)
+    raise Unavailable("the items are being written by too many at once")
+
+
+def _cancellation(writes: Sequence[Write]) -> list[str | None]:
+    """For each write why it cancelled the transaction, None where it did not; empty when all are
+    written. Raises Unavailable."""
+    connection = type(writes[0].item)._get_connection().connection
+    with unavailable_on_trouble():
+        try:
+            with TransactWrite(connection=connection) as transaction:
+                for write in writes:
+                    put_or_delete = transaction.delete if write.delete else transaction.save
+                    put_or_delete(write.item, condition=write.condition)
+        except TransactWriteError as error:
+            codes = [reason.code if reason else None for reason in error.cancellation_reasons]
+            if not {REFUSED, *CONTENTION}.isdisjoint(codes):
+                return codes
+            raise
+    return []
 
 
 @contextmanager

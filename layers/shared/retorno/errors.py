@@ -7,6 +7,8 @@ RetornoError
 ├── NotAllowed          a known user without the right
 ├── NotFound
 ├── Conflict            the state of things forbids it
+├── PreconditionFailed  … because it is no longer the one that the caller saw
+├── PreconditionRequired   a caller has to say which one they saw
 └── Unavailable         a service that Retorno stands on does not answer; try again
 """
 
@@ -41,6 +43,14 @@ class NotFound(RetornoError):
 
 
 class Conflict(RetornoError):
+    pass
+
+
+class PreconditionFailed(RetornoError):
+    pass
+
+
+class PreconditionRequired(RetornoError):
     pass
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import AfterValidator, BeforeValidator
 
@@ -24,6 +24,8 @@ from retorno.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
     RetornoError,
     Unavailable,
 )
@@ -39,6 +41,8 @@ STATUSES: Mapping[type[RetornoError], HTTPStatus] = {
     NotAllowed: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -56,6 +60,7 @@ Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(
 
 # In a path an id may be quoted; no id holds a "%" of its own.
 CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
+CustomerId = Annotated[str, Path(max_length=64)]
 
 # What lists may be asked for.
 Since = Annotated[Moment, Query(alias="from", description="ISO 8601, in UTC where not said")]
@@ -63,6 +68,12 @@ Until = Annotated[Moment, Query(alias="to", description="ISO 8601, itself includ
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[
     str | None, Query(max_length=1000, description="The `cursor` of the page before")
+]
+
+# What is written in place of something else says what it saw there.
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description='The ETag that was seen, or "*" for any; required'),
 ]
 
 ANYONE = frozenset({"agent", "supervisor", "admin"})
@@ -87,6 +98,11 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /missed-calls/summary": ANYONE,
     "GET /missed-calls/{call_id}": ANYONE,
     "POST /missed-calls/{call_id}/dismiss": LEADERS,
+    "GET /customers": ANYONE,
+    "POST /customers": ANYONE,
+    "GET /customers/{customer_id}": ANYONE,
+    "PUT /customers/{customer_id}": ANYONE,
+    "DELETE /customers/{customer_id}": LEADERS,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -97,6 +113,23 @@ OPEN_ROUTES = frozenset(
         "POST /webhooks/twilio/voice",
     }
 )
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def expected_version(if_match: str | None) -> int | None:
+    """The version of an ETag, None for any; 0, which none has, for a tag that is not ours.
+
+    Raises PreconditionRequired.
+    """
+    if if_match is None:
+        raise PreconditionRequired("If-Match must say which version was seen")
+    if if_match.strip() == "*":
+        return None
+    tag = re.fullmatch(r'"([1-9]\d{0,17})"', if_match.strip(), re.ASCII)
+    return int(tag[1]) if tag else 0
 
 
 def problem(

@@ -63,6 +63,10 @@ class PhoneSettings(Settings):
     area_code: str | None = None
 
 
+class CustomerSettings(PhoneSettings):
+    customers_table: str
+
+
 class CallSettings(PhoneSettings):
     calls_table: str
     internal_numbers: Names = ()
