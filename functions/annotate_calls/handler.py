@@ -1,4 +1,4 @@
-"""Takes what people say of a call: its disposition, and notes."""
+"""Takes what people say of a call: how it ended, whose it is, and notes."""
 
 from functools import cache
 from http import HTTPStatus
@@ -8,6 +8,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.annotate_calls.schema import (
+    CustomerChosen,
+    CustomerRequest,
     DispositionGiven,
     DispositionRequest,
     NoteList,
@@ -16,16 +18,24 @@ from functions.annotate_calls.schema import (
 )
 from retorno import clock
 from retorno.calls.model import Note
-from retorno.calls.service import CallAnnotation, call_annotation
+from retorno.calls.service import CallAnnotation, CallLinking, call_annotation, call_linking
 from retorno.http import Api, CallId
 from retorno.settings import AnnotationSettings
 
 app = Api()
 
 
+settings = cache(AnnotationSettings.from_environment)
+
+
 @cache
 def annotation() -> CallAnnotation:
-    return call_annotation(AnnotationSettings.from_environment())
+    return call_annotation(settings())
+
+
+@cache
+def linking() -> CallLinking:
+    return call_linking(settings())
 
 
 @app.put(
@@ -34,6 +44,16 @@ def annotation() -> CallAnnotation:
 def dispose(call_id: CallId, wanted: Annotated[DispositionRequest, Body()]) -> DispositionGiven:
     call = annotation().dispose(call_id, wanted.code, app.user.agent, clock.now())
     return DispositionGiven.of(call)
+
+
+@app.put(
+    "/calls/<call_id>/customer",
+    tags=["calls"],
+    summary="Says whose a call is; later calls of its number remember it",
+)
+def choose(call_id: CallId, wanted: Annotated[CustomerRequest, Body()]) -> CustomerChosen:
+    link = linking()(call_id, wanted.customer_id, app.user.agent, clock.now())
+    return CustomerChosen.of(call_id, link)
 
 
 @app.post(

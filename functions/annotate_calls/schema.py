@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from retorno.calls.model import Call, Note
+from retorno.customers.model import CustomerRef, Link
 from retorno.dispositions.model import Code, Flag
 
 
@@ -25,6 +26,22 @@ class DispositionGiven(BaseModel):
     def of(cls, call: Call) -> "DispositionGiven":
         given = call.disposition.model_dump() if call.disposition else {}
         return cls(call_id=call.call_id, answered_by=call.answered_by, **given)
+
+
+class CustomerRequest(BaseModel):
+    customer_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        description="null says that it is nobody's"
+    )
+
+
+class CustomerChosen(BaseModel):
+    call_id: str
+    customer: CustomerRef | None
+    candidates: list[CustomerRef] = Field(description="Whose it may be, while nobody chose")
+
+    @classmethod
+    def of(cls, call_id: str, link: Link) -> "CustomerChosen":
+        return cls(call_id=call_id, customer=link.customer, candidates=list(link.candidates))
 
 
 class NoteRequest(BaseModel):

@@ -1,5 +1,6 @@
 """Lists missed calls, shows what became of them, and lets a person dismiss one."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated
 
@@ -14,18 +15,25 @@ from functions.manage_missed_calls.schema import (
 )
 from retorno import clock
 from retorno import cursor as cursors
+from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.http import Api, CallId, Cursor, Limit, Since, Until
-from retorno.recovery.model import Dismissal, MissedFilter, State, Summary
+from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, State, Summary
 from retorno.recovery.service import MissedCalls, missed_calls
-from retorno.settings import RecoverySettings
+from retorno.settings import MissedCallSettings
 from retorno.times import Period
 
 app = Api()
+settings = cache(MissedCallSettings.from_environment)
 
 
 @cache
 def missed() -> MissedCalls:
-    return missed_calls(RecoverySettings.from_environment())
+    return missed_calls(settings())
+
+
+@cache
+def directory() -> CustomerDirectory:
+    return customer_directory(settings())
 
 
 @app.get(
@@ -49,7 +57,7 @@ def page(
     position = cursors.decode(list_name, cursor, "order")
     found = missed().page(wanted, limit, position["order"] if position else None)
     return MissedCallList(
-        items=[MissedCallView.of(each) for each in found.items],
+        items=shown(found.items),
         cursor=cursors.encode(list_name, {"order": found.next_order} if found.next_order else None),
     )
 
@@ -69,7 +77,9 @@ def summary(since: Since = None, until: Until = None) -> Summary:
     summary="A missed call with the attempts on it, and the call that recovered it",
 )
 def one(call_id: CallId) -> MissedCallDetailView:
-    return MissedCallDetailView.of_detail(missed().detail(call_id))
+    detail = missed().detail(call_id)
+    (link,) = directory().links([detail.missed_call.part.lookup])
+    return MissedCallDetailView.of_detail(detail, link)
 
 
 @app.post(
@@ -80,7 +90,13 @@ def one(call_id: CallId) -> MissedCallDetailView:
 def dismiss(call_id: CallId, decision: Annotated[DismissalRequest, Body()]) -> MissedCallView:
     now = clock.now()
     dismissal = Dismissal(at=now, by=app.user.name, reason=decision.reason)
-    return MissedCallView.of(missed().dismiss(call_id, dismissal, now))
+    (view,) = shown([missed().dismiss(call_id, dismissal, now)])
+    return view
+
+
+def shown(of: Sequence[MissedCall]) -> list[MissedCallView]:
+    links = directory().links([each.part.lookup for each in of])
+    return [MissedCallView.of(each, link) for each, link in zip(of, links, strict=True)]
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from retorno.customers.model import CustomerRef, Link
 from retorno.recovery.model import MissedCall, Part
 from retorno.recovery.service import MissedCallDetail
 
@@ -33,9 +34,11 @@ class MissedCallView(BaseModel):
     dismissed_at: datetime | None
     dismissed_by: str | None
     dismissed_reason: str | None
+    customer: CustomerRef | None = Field(description="Who was missed, if that is known")
+    candidates: list[CustomerRef] = Field(description="Who it may be, while nobody chose")
 
     @classmethod
-    def of(cls, missed: MissedCall) -> "MissedCallView":
+    def of(cls, missed: MissedCall, link: Link) -> "MissedCallView":
         part = missed.part.model_dump(include={"call_id", "number", "queue", "agent", "branch"})
         dismissal = missed.dismissal
         return cls(
@@ -47,6 +50,8 @@ class MissedCallView(BaseModel):
             dismissed_at=dismissal and dismissal.at,
             dismissed_by=dismissal and dismissal.by,
             dismissed_reason=dismissal and dismissal.reason,
+            customer=link.customer,
+            candidates=list(link.candidates),
         )
 
 
@@ -69,8 +74,8 @@ class MissedCallDetailView(MissedCallView):
     recovered_by_link: str | None = Field(description="Where that call is shown")
 
     @classmethod
-    def of_detail(cls, detail: MissedCallDetail) -> "MissedCallDetailView":
-        view = MissedCallView.of(detail.missed_call)
+    def of_detail(cls, detail: MissedCallDetail, link: Link) -> "MissedCallDetailView":
+        view = MissedCallView.of(detail.missed_call, link)
         return cls(
             **view.model_dump(),
             attempt_calls=[AttemptView.of(attempt) for attempt in detail.attempts],

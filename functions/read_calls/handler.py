@@ -1,5 +1,6 @@
 """Shows calls by id, by number, and the last ones of an operator."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated
 
@@ -8,17 +9,25 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.read_calls.schema import CallList, CallView
 from retorno import cursor as cursors
+from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
+from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.http import Api, CallId, Cursor, Limit, Since, Until
-from retorno.settings import CallSettings
+from retorno.settings import CallLinkSettings
 from retorno.times import Period
 
 app = Api()
+settings = cache(CallLinkSettings.from_environment)
 
 
 @cache
 def calls() -> CallReader:
-    return call_reader(CallSettings.from_environment())
+    return call_reader(settings())
+
+
+@cache
+def directory() -> CustomerDirectory:
+    return customer_directory(settings())
 
 
 @app.get("/calls", tags=["calls"], summary="The calls of a number, newest first")
@@ -33,20 +42,25 @@ def of_number(
     start = cursors.decode(list_name, cursor, "call_id", "started_at")
     page = calls().of_number(number, Period.between(since, until), limit, start)
     return CallList(
-        items=[CallView.of(call) for call in page.calls],
+        items=shown(page.calls),
         cursor=cursors.encode(list_name, page.next_start),
     )
 
 
 @app.get("/calls/recent", tags=["calls"], summary="The last five calls of your own")
 def recent() -> CallList:
-    items = [CallView.of(call) for call in calls().recent(app.user.agent)]
-    return CallList(items=items, cursor=None)
+    return CallList(items=shown(calls().recent(app.user.agent)), cursor=None)
 
 
 @app.get("/calls/<call_id>", tags=["calls"], summary="A call")
 def one(call_id: CallId) -> CallView:
-    return CallView.of(calls().one(call_id))
+    (view,) = shown([calls().one(call_id)])
+    return view
+
+
+def shown(of: Sequence[Call]) -> list[CallView]:
+    links = directory().links([call.lookup for call in of])
+    return [CallView.of(call, link) for call, link in zip(of, links, strict=True)]
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from retorno.calls.model import Call
+from retorno.customers.model import CustomerRef, Link
 from retorno.dispositions.model import Flag
 
 
@@ -26,7 +27,7 @@ class DispositionView(BaseModel):
     at: datetime
 
 
-class CallView(BaseModel):
+class CallFacts(BaseModel):
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 
     call_id: str
@@ -54,9 +55,15 @@ class CallView(BaseModel):
     talk_seconds: float | None = Field(description="From the answer to the end")
     missed: bool
 
+
+class CallView(CallFacts):
+    customer: CustomerRef | None = Field(description="Whose call it is, if that is known")
+    candidates: list[CustomerRef] = Field(description="Whose it may be, while nobody chose")
+
     @classmethod
-    def of(cls, call: Call) -> "CallView":
-        return cls.model_validate(call)
+    def of(cls, call: Call, link: Link) -> "CallView":
+        facts = dict(CallFacts.model_validate(call))
+        return cls(**facts, customer=link.customer, candidates=list(link.candidates))
 
 
 class CallList(BaseModel):

@@ -96,6 +96,8 @@ class TestById:
             "ring_seconds": 6,
             "talk_seconds": 60.5,
             "missed": False,
+            "customer": None,
+            "candidates": [],
         }
 
     def test_shows_null_for_what_is_not_known(
@@ -112,6 +114,7 @@ class TestById:
             "answered_by",
             "evidence",
             "missed",
+            "candidates",
         }
         assert (shown["answered_by"], shown["evidence"]) == ("unknown", [])
 

@@ -63,7 +63,7 @@ class Deployment:
     def flow(self) -> None:
         """Brings what changed in the calls table to the functions that follow its stream."""
         records = self._calls.new_records()
-        for function in ("MatchRecoveries", "TrackAnswers"):
+        for function in ("MatchRecoveries", "TrackAnswers") if records else ():
             answer = self.call(function, {"Records": records})
             assert answer == {"batchItemFailures": []}
 

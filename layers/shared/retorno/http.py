@@ -86,6 +86,7 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /calls/recent": ANYONE,
     "GET /calls/{call_id}": ANYONE,
     "PUT /calls/{call_id}/disposition": ANYONE,
+    "PUT /calls/{call_id}/customer": ANYONE,
     "GET /calls/{call_id}/notes": ANYONE,
     "POST /calls/{call_id}/notes": ANYONE,
     "GET /dispositions": ANYONE,

@@ -78,7 +78,11 @@ class DispositionSettings(Settings):
     dispositions_table: str
 
 
-class AnnotationSettings(CallSettings, DispositionSettings):
+class CallLinkSettings(CallSettings, CustomerSettings):
+    pass
+
+
+class AnnotationSettings(CallLinkSettings, DispositionSettings):
     notes_table: str
 
 
@@ -117,3 +121,7 @@ class RecoverySettings(CallSettings):
     @property
     def recovery_window(self) -> timedelta:
         return timedelta(days=self.recovery_window_days)
+
+
+class MissedCallSettings(RecoverySettings, CustomerSettings):
+    pass

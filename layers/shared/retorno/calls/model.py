@@ -12,10 +12,11 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from retorno.customers.model import Lookup
 from retorno.dispositions.model import Disposition, Flag
 from retorno.phone import NumberPlan, match_key
 from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
-from retorno.times import STAMP_LENGTH, read_stamp, stamp
+from retorno.times import LAST, STAMP_LENGTH, read_stamp, stamp
 
 # The end reason of a call that was closed because its end never came.
 NO_END_EVENT = "no_end_event"
@@ -45,12 +46,16 @@ class Fact(StrEnum):
     LEFT_QUEUE = "left_queue"
     # Closed by the sweeper; the provider's own end, however late, counts for more.
     CLOSED = "closed"
-    # What people say of the call: operators may change their mind, a reviewer's verdict is final.
+    # What people say of the call: they may change their mind, but a reviewer's verdict is final.
     DISPOSITION = "disposition"
+    CUSTOMER = "customer"
     REVIEW = "review"
 
 
-LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE, Fact.DISPOSITION})
+LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE, Fact.DISPOSITION, Fact.CUSTOMER})
+
+# Stands where a customer's id would.
+NOBODY = "-"
 
 # The facts that say when something happened to the call, rather than what it is.
 TIMED = (Fact.QUEUED, Fact.RINGING, Fact.ANSWERED, Fact.ENDED, Fact.LAST_QUEUED, Fact.LEFT_QUEUE)
@@ -248,6 +253,19 @@ def reviewing(answered_by: AnsweredBy, by: str, at: datetime) -> Facts:
     return {Fact.REVIEW: register(at, f"{answered_by} {by}")}
 
 
+def linking(customer_id: str | None, by: str, at: datetime) -> Facts:
+    """The facts that a person's choice of the customer sets; None says that it is nobody."""
+    return {Fact.CUSTOMER: register(at, f"{customer_id or NOBODY} {by}")}
+
+
+def _chosen(facts: Facts) -> str | None:
+    """As `Lookup.chosen` has it."""
+    if Fact.CUSTOMER not in facts:
+        return None
+    customer_id = value_of(facts[Fact.CUSTOMER]).partition(" ")[0]
+    return "" if customer_id == NOBODY else customer_id
+
+
 def verdict_of(facts: Facts) -> AnsweredBy | None:
     """What a reviewer said; None where none did."""
     if Fact.REVIEW not in facts:
@@ -317,6 +335,8 @@ class Call(BaseModel):
     # What tells who answered; the first counts.
     evidence: tuple[Evidence, ...]
     disposition: Disposed | None
+    # The customer that a person chose; "" where they said that it is nobody.
+    chosen_customer: str | None
     started_at: datetime | None
     queued_at: datetime | None
     ringing_at: datetime | None
@@ -331,6 +351,17 @@ class Call(BaseModel):
     def number_key(self) -> str | None:
         """What all written forms of the customer's number have in common."""
         return match_key(self.number) if self.number else None
+
+    @property
+    def lookup(self) -> Lookup:
+        """What its customer is looked up by. Of a call that nothing timed is known of yet, the
+        customer is whoever has the number now.
+        """
+        return Lookup(
+            number_key=self.number_key,
+            at=self.started_at or LAST,
+            chosen=self.chosen_customer,
+        )
 
     @property
     def carrier(self) -> str:
@@ -396,6 +427,7 @@ def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
         trunk=values.get(Fact.TRUNK),
         evidence=(),
         disposition=disposed(facts),
+        chosen_customer=_chosen(facts),
         started_at=started_at(facts),
         queued_at=queued_at,
         ringing_at=ringing_at,

@@ -17,6 +17,7 @@ from retorno.calls.model import (
     derive,
     disposing,
     fold,
+    linking,
     reviewing,
     verdict_of,
 )
@@ -29,11 +30,14 @@ from retorno.calls.store import (
     read_image,
 )
 from retorno.clock import Clock
+from retorno.customers.model import Link
+from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dispositions.service import Dispositions, dispositions
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan
 from retorno.settings import (
     AnnotationSettings,
+    CallLinkSettings,
     CallSettings,
     IngestSettings,
     PhoneSettings,
@@ -227,6 +231,29 @@ class CallAnnotation:
         return self._notes.of_call(call_id, MAX_NOTES)
 
 
+class CallLinking:
+    """People's choice of whose a call is."""
+
+    def __init__(self, store: CallStore, directory: CustomerDirectory, rules: CallRules) -> None:
+        self._store = store
+        self._directory = directory
+        self._rules = rules
+
+    def __call__(self, call_id: str, customer_id: str | None, by: str, now: datetime) -> Link:
+        """Links a call to a customer, or to nobody; later calls of its number remember it.
+
+        Raises InvalidInput for a customer that does not exist, NotFound, Unavailable.
+        """
+        if customer_id is not None and not self._directory.exists(customer_id):
+            raise InvalidInput("customer_id", "is no customer")
+        facts = self._store.amend(call_id, lambda _: linking(customer_id, by, now))
+        call = derive(call_id, facts, self._rules)
+        if call.number_key and call.started_at:
+            self._directory.remember(call.number_key, customer_id, call.started_at)
+        (link,) = self._directory.links([call.lookup])
+        return link
+
+
 class CallReview:
     """The verdicts of those who listened to calls."""
 
@@ -361,6 +388,12 @@ def call_annotation(settings: AnnotationSettings) -> CallAnnotation:
         NoteStore(settings.notes_table),
         dispositions(settings),
         call_rules(settings),
+    )
+
+
+def call_linking(settings: CallLinkSettings) -> CallLinking:
+    return CallLinking(
+        CallStore(settings.calls_table), customer_directory(settings), call_rules(settings)
     )
 
 

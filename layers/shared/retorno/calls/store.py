@@ -102,6 +102,7 @@ class CallItem(Model):
     left_queue = UnicodeAttribute(null=True)
     closed = UnicodeAttribute(null=True)
     disposition = UnicodeAttribute(null=True)
+    customer = UnicodeAttribute(null=True)
     review = UnicodeAttribute(null=True)
 
     # Derived from the facts, for the indexes alone.

@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from retorno.calls.model import NO_END_EVENT, Call
+from retorno.customers.model import Lookup
+from retorno.phone import match_key
 from retorno.settings import RecoveryRequires
 from retorno.telephony.ports import AnsweredBy, Direction, Stage
 from retorno.times import LAST, Period
@@ -64,10 +66,17 @@ class Part(BaseModel):
     queue: str | None = None
     agent: str | None = None
     branch: str | None = None
+    chosen_customer: str | None = None
     reached_at: datetime | None = None
     over: bool = False
     reason: str | None = None
     short_abandon: bool = False
+
+    @property
+    def lookup(self) -> Lookup:
+        """What its customer is looked up by."""
+        known_key = match_key(self.number) if self.number else None
+        return Lookup(number_key=known_key, at=self.at, chosen=self.chosen_customer)
 
     @property
     def is_attempt(self) -> bool:
@@ -114,6 +123,7 @@ def part_of(call: Call, rules: RecoveryRules) -> Part | None:
         "queue": call.queue,
         "agent": call.agent,
         "branch": call.branch,
+        "chosen_customer": call.chosen_customer,
     }
     if call.missed:
         return Part(

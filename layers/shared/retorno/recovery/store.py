@@ -69,6 +69,7 @@ class PartItem(Model):
     queue = UnicodeAttribute(null=True)
     agent = UnicodeAttribute(null=True)
     branch = UnicodeAttribute(null=True)
+    chosen_customer = UnicodeAttribute(null=True)
     reached_at = UnicodeAttribute(null=True)
     over = BooleanAttribute(default=False)
     reason = UnicodeAttribute(null=True)
