@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = ROOT / "template.yaml"
 CODE_BUCKET = "retorno-code"
+# In a request itself, CloudFormation takes no more than 51,200 bytes.
+TEMPLATE_KEY = "template.json"
 POLL_SECONDS = 0.05
 
 
@@ -54,7 +56,9 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         api_id=name,
         run=emulator.started_at,
     )
-    _apply(clients.cloudformation, name, template, parameters)
+    clients.s3.put_object(Bucket=CODE_BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(template))
+    template_url = f"{emulator.endpoint_url}/{CODE_BUCKET}/{TEMPLATE_KEY}"
+    _apply(clients.cloudformation, name, template_url, parameters)
     resources = _resources(clients.cloudformation, name)
     return Stack(
         name=name,
@@ -85,12 +89,12 @@ def _upload(s3: "S3Client", code: Mapping[str, Archive]) -> dict[str, dict[str, 
 def _apply(
     cloudformation: "CloudFormationClient",
     name: str,
-    template: dict[str, Any],
+    template_url: str,
     parameters: Mapping[str, str],
 ) -> None:
     request: dict[str, Any] = {
         "StackName": name,
-        "TemplateBody": json.dumps(template),
+        "TemplateURL": template_url,
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
