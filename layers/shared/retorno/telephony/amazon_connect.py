@@ -255,15 +255,14 @@ class Contact(Told):
 
     @property
     def answered_at(self) -> datetime | None:
-        """When the other side picked up: the customer of a call that goes out, else an operator.
+        """When the customer of a call that goes out picked up, or else an operator.
 
-        Connect itself picks up an inbound call, so that says nothing of a person.
+        An operator may be connected before the customer of a callback is dialled, and Connect
+        itself picks up an inbound call: neither says anything of the other side.
         """
         if not self.goes_out:
             return self.connected_at
-        if self.detection in UNREACHED:
-            return None
-        return self.picked_up_at or self.connected_at
+        return None if self.detection in UNREACHED else self.picked_up_at
 
     @property
     def had_operator(self) -> bool:
