@@ -2,7 +2,12 @@
 what DescribeContact answers.
 """
 
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 INSTANCE_ID = "11111111-2222-4333-8444-555555555555"
@@ -124,6 +129,63 @@ def described(contact_id: str, began: datetime, address: str | None = CUSTOMER) 
     if address is not None:
         contact["CustomerEndpoint"] = {"Address": address, "Type": "TELEPHONE_NUMBER"}
     return {"Contact": contact}
+
+
+class Instance:
+    """Amazon Connect's API over HTTP, for DescribeContact alone.
+
+    It answers what `contacts` says of a contact, `fault` for any, and else that there is none;
+    while it is `silent`, nothing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.contacts: dict[str, Json] = {}
+        self.fault: tuple[int, str] | None = None
+        self.silent = False
+        self.asked: list[str] = []
+        self.closing = threading.Event()
+
+    def answer(self, path: str) -> tuple[int, str, Json]:
+        """Status, type of the error, and body."""
+        instance_id, contact_id = path.removeprefix("/contacts/").split("/")
+        self.asked.append(contact_id)
+        if self.silent:
+            self.closing.wait()
+        if self.fault:
+            return *self.fault, {"Message": "as the test wants it"}
+        if instance_id == INSTANCE_ID and contact_id in self.contacts:
+            return 200, "", self.contacts[contact_id]
+        return 404, "ResourceNotFoundException", {"Message": "no such contact"}
+
+
+@contextmanager
+def instance() -> Iterator[Instance]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, error, body = played.answer(self.path)
+            if played.closing.is_set():
+                return
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            if error:
+                self.send_header("x-amzn-ErrorType", error)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        played = Instance(f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        try:
+            yield played
+        finally:
+            played.closing.set()
+            server.shutdown()
 
 
 def _text(at: datetime) -> str:

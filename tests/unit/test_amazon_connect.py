@@ -104,6 +104,8 @@ class TestIncomingCall:
         assert (call.wait_seconds, call.talk_seconds) == (20, 60)
         assert (call.queue, call.agent) == (QUEUE_ID, ANA)
         assert (call.provider, call.end_reason) == ("amazon_connect", "customer_disconnect")
+        # Events do not say who the customer is, nor that they hide it.
+        assert (call.number, call.caller, call.callee) == (None, None, None)
 
     @given(told_badly(ABANDONED))
     def test_abandoned_in_the_queue(self, snapshots: list[Snapshot]) -> None:

@@ -265,6 +265,13 @@ class Contact(Told):
         return None if self.detection in UNREACHED else self.picked_up_at
 
     @property
+    def hides_customer(self) -> bool:
+        """Where Connect leaves out who called: events never tell it, and while a call goes on it
+        may not be written yet."""
+        is_event = self.event_type is not None
+        return not is_event and self.direction is Direction.INBOUND and self.ended_at is not None
+
+    @property
     def had_operator(self) -> bool:
         """An agent is told once connected, though early forms do not say when."""
         if self.agent is None:
@@ -339,9 +346,8 @@ def _parties(contact: Contact, plan: NumberPlan) -> Parties:
     company = contact.system.address if contact.system else None
     if contact.direction is None:
         return Parties(number=identify(Direction.INBOUND, customer, None, plan).number)
-    if not customer and contact.direction is Direction.INBOUND and contact.ended_at:
+    if not customer and contact.hides_customer:
         customer = WITHHELD
-    # While a call goes on, Connect may not have written yet who it is.
     if not customer:
         return Parties()
     if contact.goes_out:
