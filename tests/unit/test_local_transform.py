@@ -87,7 +87,10 @@ def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -
         for name, function in functions.items()
         if function["Handler"] == "stream_bridge.handler"
     }
-    assert bridged == {"MatchRecoveries": "functions.match_recoveries.handler.handler"}
+    assert bridged == {
+        "IngestConnectContacts": "functions.ingest_connect_contacts.handler.handler",
+        "MatchRecoveries": "functions.match_recoveries.handler.handler",
+    }
     # Its settings are also another function's, which must not get the bridge's variable.
     assert "STREAM_CONSUMER" not in functions["ExpireMissedCalls"]["Environment"]["Variables"]
 
