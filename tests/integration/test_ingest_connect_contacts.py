@@ -163,10 +163,15 @@ class TestQuestion:
         assert shown(deployment)["status"] == "cancelled"
         assert shown(deployment, "c2")["status"] == "ringing"
 
-    def test_that_is_answered_with_nonsense_is_given_up(
-        self, deployment: Deployment, connect: Instance
+    @pytest.mark.parametrize(
+        "contact",
+        [{"Id": "c1"}, {"Id": "c1", "Channel": "CHAT", "InitiationMethod": "API"}],
+        ids=["half a contact", "a chat"],
+    )
+    def test_that_is_answered_with_no_call_is_given_up(
+        self, deployment: Deployment, connect: Instance, contact: dict[str, Any]
     ) -> None:
-        connect.contacts["c1"] = {"Contact": {"Id": "c1"}}
+        connect.contacts["c1"] = {"Contact": contact}
         assert take(deployment, ABANDONED) == DONE
         assert shown(deployment)["number"] is None
 

@@ -194,7 +194,8 @@ class ContactIngestion:
             told = fold(AMAZON_CONNECT.read_contact(contact, self._plan, now)).get(call_id, {})
         except (NotFound, InvalidInput):
             return False
-        self._store.merge(call_id, told)
+        if told:
+            self._store.merge(call_id, told)
         return _tells_customer(told)
 
 

@@ -135,12 +135,9 @@ def _resource(arn: object) -> object:
 
 Moment = Annotated[datetime, AfterValidator(_some_moment)] | None
 Identifier = Annotated[str, StringConstraints(pattern=f"^{CALL_ID.pattern}$")]
-Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
-]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[Text, Field(max_length=MAX_NAME_LENGTH)]
+Address = Annotated[Text, Field(max_length=256)]
 Word = Annotated[Name, AfterValidator(str.upper)]
 
 
@@ -172,7 +169,7 @@ class Agent(Told):
 
 
 class Endpoint(Told):
-    address: Name | None = None
+    address: Address | None = None
 
 
 class Campaign(Told):
@@ -227,8 +224,12 @@ class Contact(Told):
     def call_id(self) -> str:
         """The contact that is the call. A callback is a call of its own, though Connect says which
         contact asked for it."""
-        goes_on = self.direction is None
-        return (self.initial_id or self.id) if goes_on else self.id
+        return (self.initial_id or self.id) if self.goes_on else self.id
+
+    @property
+    def goes_on(self) -> bool:
+        """With the call of another contact."""
+        return self.method in CONTINUATIONS
 
     @property
     def is_call(self) -> bool:
@@ -238,7 +239,7 @@ class Contact(Told):
 
     @property
     def direction(self) -> Direction | None:
-        """None for a contact that goes on with another's call."""
+        """None for a contact that goes on, and where Connect's word is not known."""
         return DIRECTIONS.get(self.method)
 
     @property
@@ -366,7 +367,7 @@ class Story:
         contact = self.contact
         # A call that goes out waits for nobody, and one that goes on rang before.
         stages = {
-            Stage.RINGING: contact.began_at if contact.direction else None,
+            Stage.RINGING: None if contact.goes_on else contact.began_at,
             Stage.QUEUED: None if contact.goes_out else contact.entered_at,
             Stage.ANSWERED: contact.answered_at,
         }
