@@ -275,6 +275,23 @@ class TestManyContacts:
         call = call_of(*self.FIRST, *self.SECOND[:2])
         assert (call.status, call.ended_at) == ("answered", None)
 
+    def test_of_a_call_whose_begin_is_not_known_a_transfer_is_none(self) -> None:
+        call = call_of(*self.SECOND)
+        assert (call.call_id, call.ringing_at, call.started_at) == ("c1", None, after(60))
+
+    @given(
+        told_badly(
+            TestOutgoingCall.REACHED,
+            life(
+                "c2", began=70, queued=72, connected=80, ended=130, method="TRANSFER", initial="c1"
+            ),
+        )
+    )
+    def test_talk_after_a_transfer_is_talk(self, snapshots: list[Snapshot]) -> None:
+        call = call_of(*snapshots)
+        assert (call.direction, call.status) == (Direction.OUTBOUND_MANUAL, "completed")
+        assert (call.talk_seconds, call.agent) == (118, ANA)
+
     WAITED = life("c1", began=0, queued=10, ended=40)
     ELSEWHERE = life(
         "c2", began=40, queued=41, connected=50, ended=99, method="QUEUE_TRANSFER", initial="c1"
@@ -310,6 +327,8 @@ class TestManyContacts:
         assert calls["c1"].missed
         assert (calls["c2"].direction, calls["c2"].status) == (Direction.OUTBOUND_AUTO, "completed")
         assert (calls["c2"].answered_at, calls["c2"].talk_seconds) == (after(90), 60)
+        # It is an operator whom a callback waits for, and no customer waits in its queue.
+        assert (calls["c2"].ringing_at, calls["c2"].queued_at) == (after(50), None)
 
     @pytest.mark.parametrize("method", ["MONITOR", "EXTERNAL_OUTBOUND"])
     def test_third_parties_are_no_customers(self, method: str) -> None:
