@@ -146,6 +146,7 @@ class TestQuestion:
     ) -> None:
         connect.fault = fault
         assert take(deployment, ABANDONED) == failed(0)
+        assert len(connect.asked) <= 2
         assert shown(deployment)["status"] == "cancelled"
         connect.fault = None
         assert take(deployment, ABANDONED) == DONE
