@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = ROOT / "template.yaml"
 CODE_BUCKET = "retorno-code"
+# In a request itself, CloudFormation takes no more than 51,200 bytes.
+TEMPLATE_KEY = "template.json"
 POLL_SECONDS = 0.05
 
 
@@ -54,7 +56,8 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         api_id=name,
         run=emulator.started_at,
     )
-    template_url = _upload_template(clients.s3, emulator, name, template)
+    clients.s3.put_object(Bucket=CODE_BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(template))
+    template_url = f"{emulator.endpoint_url}/{CODE_BUCKET}/{TEMPLATE_KEY}"
     _apply(clients.cloudformation, name, template_url, parameters)
     resources = _resources(clients.cloudformation, name)
     return Stack(
@@ -81,15 +84,6 @@ def _upload(s3: "S3Client", code: Mapping[str, Archive]) -> dict[str, dict[str, 
     for archive in code.values():
         s3.put_object(Bucket=CODE_BUCKET, Key=archive.key, Body=archive.content)
     return {name: {"Bucket": CODE_BUCKET, "Key": archive.key} for name, archive in code.items()}
-
-
-def _upload_template(
-    s3: "S3Client", emulator: Emulator, name: str, template: dict[str, Any]
-) -> str:
-    """Its address: a request has no room for a template of this size."""
-    key = f"{name}.json"
-    s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=json.dumps(template).encode())
-    return f"{emulator.endpoint_url}/{CODE_BUCKET}/{key}"
 
 
 def _apply(

@@ -1,4 +1,4 @@
-"""Stands before each consumer of a table's stream, inside the emulator (local/transform.py).
+"""Stands before each consumer of a stream, inside the emulator (local/transform.py).
 
 AWS reads `batchItemFailures` in such a consumer's answer; MiniStack takes any answer for success,
 and the failed records would be lost. It does deliver a batch again when its consumer raises.

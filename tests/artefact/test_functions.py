@@ -11,6 +11,7 @@ from local import cloud
 from local.client import sign
 from local.stack import Stack
 from tests.artefact.lambda_runtime import running
+from tests.support.connect import INSTANCE_ARN, event
 from tests.support.events import answer, http, sqs, user
 from tests.support.functions import environment_of, functions
 
@@ -22,6 +23,10 @@ DELETED = {"eventName": "REMOVE", "dynamodb": {}}
 
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ExpireMissedCalls": ({}, None),
+    "IngestConnectContacts": (
+        sqs(json.dumps(event("INITIATED", channel="CHAT"))),
+        {"batchItemFailures": []},
+    ),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
@@ -43,7 +48,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def variables(logical_id: str, stack: Stack) -> dict[str, str]:
     return {
-        **environment_of(logical_id, stack.resources),
+        **environment_of(logical_id, {**stack.resources, "ConnectInstanceArn": INSTANCE_ARN}),
         "AWS_ENDPOINT_URL": stack.endpoint_url,
         "AWS_REGION": stack.region,
         "AWS_DEFAULT_REGION": stack.region,

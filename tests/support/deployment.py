@@ -9,6 +9,7 @@ from unittest.mock import patch
 import boto3
 from aws_lambda_powertools.utilities import parameters
 
+from tests.support.connect import INSTANCE_ARN
 from tests.support.events import Answer, answer
 from tests.support.functions import environment_of, functions, handler_of, module_of
 from tests.support.stream import Stream
@@ -49,6 +50,7 @@ class Deployment:
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),
             "TwilioSecret": _secret("twilio", current=TWILIO_TOKEN),
+            "ConnectInstanceArn": INSTANCE_ARN,
         }
 
     @property

@@ -81,6 +81,29 @@ def sqs(*bodies: str) -> dict[str, Any]:
     }
 
 
+def kinesis(*payloads: bytes) -> dict[str, Any]:
+    """Records of a stream, with sequence numbers "0", "1" and so on."""
+    return {
+        "Records": [
+            {
+                "eventID": f"shardId-000000000000:{index}",
+                "eventName": "aws:kinesis:record",
+                "eventSource": "aws:kinesis",
+                "eventSourceARN": "arn:aws:kinesis:sa-east-1:123456789012:stream/contact-records",
+                "awsRegion": "sa-east-1",
+                "kinesis": {
+                    "data": base64.b64encode(payload).decode(),
+                    "partitionKey": "c1",
+                    "sequenceNumber": str(index),
+                    "kinesisSchemaVersion": "1.0",
+                    "approximateArrivalTimestamp": 1772452800.0,
+                },
+            }
+            for index, payload in enumerate(payloads)
+        ]
+    }
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int

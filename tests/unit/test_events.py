@@ -5,12 +5,14 @@ functions' clock stands here.
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.clock import StoppedClock
+from tests.support.connect import described, instance
 from tests.support.deployment import Deployment
 from tests.support.events import http, user
 from tests.support.functions import functions
@@ -40,6 +42,9 @@ STATUSES = {
 }
 OTHERS = {
     "expire_missed_calls/every_five_minutes",
+    "ingest_connect_contacts/chat_is_ignored",
+    "ingest_connect_contacts/contact_record",
+    "ingest_connect_contacts/missed_call",
     "match_recoveries/missed_call",
     "replay_payloads/asterisk",
     "report_voicemail/one_week",
@@ -130,6 +135,34 @@ def test_one_of_two_messages_is_poisoned(deployment: Deployment) -> None:
     poisoned = read("store_deferred_calls/one_of_two_poisoned")["Records"][1]["messageId"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": poisoned}]}
     assert shown(deployment, "pbx-1")["status"] == "queued"
+
+
+CONTACT = "5f0c1a52-6d1e-4b7e-9c3a-2f4f5a6b7c8d"
+
+
+def test_a_contact_record_is_a_call(deployment: Deployment) -> None:
+    answer = invoke(deployment, "ingest_connect_contacts/contact_record")
+    assert answer == {"batchItemFailures": []}
+    call = shown(deployment, CONTACT)
+    assert (call["number"], call["status"]) == ("+5511987654321", "completed")
+
+
+def test_contact_events_ask_for_the_number(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instance() as played:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECT", played.url)
+        began = datetime(2026, 3, 2, 11, 58, 20, tzinfo=UTC)
+        played.contacts[CONTACT] = described(CONTACT, began)
+        answer = invoke(deployment, "ingest_connect_contacts/missed_call")
+    assert answer == {"batchItemFailures": []}
+    call = shown(deployment, CONTACT)
+    assert (call["number"], call["missed"], call["wait_seconds"]) == ("+5511987654321", True, 40)
+
+
+def test_a_chat_is_no_call(deployment: Deployment) -> None:
+    answer = invoke(deployment, "ingest_connect_contacts/chat_is_ignored")
+    assert answer == {"batchItemFailures": []}
 
 
 def test_a_missed_call_is_matched(deployment: Deployment) -> None:

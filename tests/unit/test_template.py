@@ -8,14 +8,18 @@ import pytest
 
 from retorno.http import OPEN_ROUTES, RIGHTS, Api
 from retorno.settings import Settings
+from tests.support.connect import INSTANCE_ARN
 from tests.support.functions import environment_of, functions, handler_of, module_of
 from tests.support.tables import template
 from tools import describe_api
 
 FUNCTIONS = sorted(functions())
 
-# What !Ref gives for any resource: here its own logical id.
-RESOURCES = {name: name for name in template()["Resources"]}
+# What !Ref gives for any resource, here its own logical id, and for a parameter that has to be set.
+RESOURCES = {
+    **{name: name for name in template()["Resources"]},
+    "ConnectInstanceArn": INSTANCE_ARN,
+}
 
 
 def settings_of(function: str) -> list[type[Settings]]:

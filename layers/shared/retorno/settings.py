@@ -98,6 +98,11 @@ class ReplaySettings(CallSettings):
     kept_payloads_bucket: str
 
 
+class ConnectSettings(CallSettings):
+    kept_payloads_bucket: str
+    connect_instance_arn: str
+
+
 class SweepSettings(CallSettings):
     call_max_hours: float = Field(gt=0)
 

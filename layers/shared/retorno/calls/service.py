@@ -1,16 +1,18 @@
 """What is done with calls: taking what providers tell of them, closing them, showing them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from retorno import clock
 from retorno.calls.model import (
     Call,
     CallRules,
+    Fact,
     Facts,
     Note,
     closing,
@@ -30,6 +32,7 @@ from retorno.calls.store import (
     read_image,
 )
 from retorno.clock import Clock
+from retorno.connect import ConnectContacts
 from retorno.customers.model import Link
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dispositions.service import Dispositions, dispositions
@@ -39,12 +42,24 @@ from retorno.settings import (
     AnnotationSettings,
     CallLinkSettings,
     CallSettings,
+    ConnectSettings,
     IngestSettings,
     PhoneSettings,
     ReplaySettings,
 )
-from retorno.telephony.ports import AnsweredBy, Provider, Reading, WebhookProvider, WebhookRequest
+from retorno.telephony.ports import (
+    AnsweredBy,
+    ContactLookup,
+    Provider,
+    Reading,
+    Refusal,
+    WebhookProvider,
+    WebhookRequest,
+)
+from retorno.telephony.providers import AMAZON_CONNECT
 from retorno.times import Period
+
+T = TypeVar("T")
 
 # A provider waits 10 to 15 s for its answer. What is not written by then goes to the queue.
 WRITE_BUDGET_SECONDS = 8.0
@@ -123,6 +138,101 @@ class CallIngestion:
 def _to_keep(reading: Reading, payload: bytes) -> bytes:
     """What of a payload is to be read again later."""
     return payload if reading.unknown else reading.refused_payload
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsTaken:
+    """What became of a batch. `again` are the places, from 0, of what has to come again.
+
+    `numberless` counts the calls of which Amazon Connect did not tell who the customer is.
+    """
+
+    readings: Sequence[Reading]
+    numberless: int
+    again: Sequence[int]
+
+
+class ContactIngestion:
+    """Takes what Amazon Connect tells of contacts, and asks it who the customer is."""
+
+    def __init__(
+        self,
+        store: CallStore,
+        kept: KeptPayloads,
+        lookup: ContactLookup,
+        plan: NumberPlan,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._kept = kept
+        self._lookup = lookup
+        self._plan = plan
+        self._clock = clock
+
+    def take(self, payloads: Sequence[bytes]) -> ContactsTaken:
+        """Writes what the payloads of a batch tell, each call once, and then asks for the numbers
+        that are not known yet. What is written stays written, whatever becomes of the question.
+
+        The first sign of trouble ends each step: any further try would take as long.
+        """
+        now = self._clock()
+        readings = [self._read(payload, now) for payload in payloads]
+        calls = fold(event for reading in readings if reading for event in reading.events)
+        written = _until_trouble(lambda call_id: self._store.merge(call_id, calls[call_id]), calls)
+        asked = _until_trouble(lambda call_id: self._ask(call_id, calls[call_id], now), written)
+        return ContactsTaken(
+            readings=[reading for reading in readings if reading],
+            numberless=list(asked.values()).count(False),
+            again=[
+                index
+                for index, reading in enumerate(readings)
+                if reading is None or any(event.call_id not in asked for event in reading.events)
+            ],
+        )
+
+    def _read(self, payload: bytes, now: datetime) -> Reading | None:
+        """Keeps what cannot be read, all or in part. None where the bucket does not answer."""
+        try:
+            try:
+                reading = AMAZON_CONNECT.read(payload, self._plan, now)
+            except InvalidInput as error:
+                refusal = Refusal(0, error.field, error.reason)
+                reading = Reading(0, [], refusals=[refusal], refused_payload=payload)
+            if kept := _to_keep(reading, payload):
+                self._kept.keep(AMAZON_CONNECT.name, kept, now)
+        except Unavailable:
+            return None
+        return reading
+
+    def _ask(self, call_id: str, facts: Facts, now: datetime) -> bool:
+        """Says whether Amazon Connect tells who the customer is; it is not asked what is known.
+
+        Raises Unavailable.
+        """
+        if _tells_customer(facts) or _tells_customer(self._store.get(call_id) or {}):
+            return True
+        try:
+            contact = self._lookup.contact(call_id)
+            told = fold(AMAZON_CONNECT.read_contact(contact, self._plan, now)).get(call_id, {})
+        except (NotFound, InvalidInput):
+            return False
+        if told:
+            self._store.merge(call_id, told)
+        return _tells_customer(told)
+
+
+def _until_trouble(step: Callable[[str], T], call_ids: Iterable[str]) -> dict[str, T]:
+    """What the step gives for each call, until it raises Unavailable."""
+    done: dict[str, T] = {}
+    with suppress(Unavailable):
+        for call_id in call_ids:
+            done[call_id] = step(call_id)
+    return done
+
+
+def _tells_customer(facts: Facts) -> bool:
+    """Also where it tells that the customer's number is withheld."""
+    return not facts.keys().isdisjoint({Fact.NUMBER, Fact.CALLER, Fact.CALLEE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +483,16 @@ def call_ingestion(settings: IngestSettings) -> CallIngestion:
         CallStore(settings.calls_table),
         DeferredCalls(settings.deferred_calls_queue),
         KeptPayloads(settings.kept_payloads_bucket),
+        number_plan(settings),
+        clock.now,
+    )
+
+
+def contact_ingestion(settings: ConnectSettings) -> ContactIngestion:
+    return ContactIngestion(
+        CallStore(settings.calls_table),
+        KeptPayloads(settings.kept_payloads_bucket),
+        ConnectContacts(settings.connect_instance_arn),
         number_plan(settings),
         clock.now,
     )

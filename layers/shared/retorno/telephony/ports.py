@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from retorno.phone import NumberPlan
 
@@ -132,3 +132,10 @@ class WebhookProvider(Provider, Protocol):
 
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         """Any of `secrets` will do. Raises NotAuthenticated."""
+
+
+class ContactLookup(Protocol):
+    """Asks a provider for what its events leave out."""
+
+    def contact(self, contact_id: str) -> Mapping[str, Any]:
+        """In the provider's own form. Raises NotFound, Unavailable."""
