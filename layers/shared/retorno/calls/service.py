@@ -69,14 +69,15 @@ class CallIngestion:
         """
         now = self._clock()
         provider.verify(request, secrets, now)
+        payload = provider.payload(request)
         try:
-            reading = provider.read(request.body, self._plan, now)
+            reading = provider.read(payload, self._plan, now)
         except InvalidInput:
-            self._kept.keep(provider.name, request.body, now)
+            self._kept.keep(provider.name, payload, now)
             raise
         deferred = self._write(fold(reading.events))
-        if payload := _to_keep(reading, request.body):
-            self._kept.keep(provider.name, payload, now)
+        if to_keep := _to_keep(reading, payload):
+            self._kept.keep(provider.name, to_keep, now)
         return Receipt(reading, deferred)
 
     def _write(self, calls: Mapping[str, Facts]) -> int:
