@@ -57,11 +57,18 @@ class IngestSettings(CallSettings):
     kept_payloads_bucket: str
     webhook_secret: str
     twilio_secret: str
+    zenvia_secret: str
     public_url: str | None = None
 
 
 class ReplaySettings(CallSettings):
     kept_payloads_bucket: str
+
+
+class ReconcileZenviaSettings(ReplaySettings):
+    zenvia_api_url: str
+    zenvia_token: str
+    zenvia_queues: Names = ()
 
 
 class SweepSettings(CallSettings):

@@ -1,6 +1,7 @@
 """What is done with calls: taking what providers tell of them, closing them, showing them."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from retorno.clock import Clock
 from retorno.errors import InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan
 from retorno.settings import CallSettings, IngestSettings, PhoneSettings, ReplaySettings
-from retorno.telephony.ports import Provider, Reading, WebhookProvider, WebhookRequest
+from retorno.telephony.ports import Provider, Reading, Report, WebhookProvider, WebhookRequest
 from retorno.times import Period
 
 # A provider waits 10 to 15 s for its answer. What is not written by then goes to the queue.
@@ -142,6 +143,72 @@ class PayloadReplay:
             self._kept.keep(provider.name, reading.refused_payload, now)
         self._kept.drop(key)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """How many rows of reports were read, could not be, or had values that nobody knows.
+
+    `failures` says which reports were not read to their end, and why.
+    """
+
+    read: int
+    unreadable: int
+    unknown: int
+    failures: Sequence[str]
+
+
+class CallReconciliation:
+    """Takes what a provider's reports tell: what its webhooks lost is filled, the rest is known."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        reports: Sequence[Report],
+        store: CallStore,
+        kept: KeptPayloads,
+        plan: NumberPlan,
+    ) -> None:
+        self._provider = provider
+        self._reports = reports
+        self._store = store
+        self._kept = kept
+        self._plan = plan
+
+    def __call__(self, since: datetime, now: datetime) -> Reconciliation:
+        """The calls since a moment. A row that cannot be read is kept.
+
+        A report that fails does not keep the others from being read; what it had told by then is
+        taken.
+        """
+        readings: Counter[str] = Counter()
+        failures: list[str] = []
+        for report in self._reports:
+            try:
+                for row in report.rows(since, now):
+                    readings.update(self._take(row, now))
+            except Unavailable as error:
+                failures.append(f"{report.name}: {error}")
+        return Reconciliation(
+            read=readings["read"],
+            unreadable=readings["unreadable"],
+            unknown=readings["unknown"],
+            failures=failures,
+        )
+
+    def _take(self, row: bytes, now: datetime) -> Sequence[str]:
+        """What a row is counted as."""
+        try:
+            reading = self._provider.read(row, self._plan, now)
+        except InvalidInput:
+            self._kept.keep(self._provider.name, row, now)
+            return ["unreadable"]
+        for call_id, facts in fold(reading.events).items():
+            self._store.merge(call_id, facts)
+        if not reading.unknown:
+            return ["read"]
+        self._kept.keep(self._provider.name, row, now)
+        return ["read", "unknown"]
 
 
 class CallUpkeep:
@@ -269,6 +336,18 @@ def call_upkeep(settings: CallSettings) -> CallUpkeep:
 
 def call_reader(settings: CallSettings) -> CallReader:
     return CallReader(CallStore(settings.calls_table), call_rules(settings))
+
+
+def call_reconciliation(
+    settings: ReplaySettings, provider: Provider, reports: Sequence[Report]
+) -> CallReconciliation:
+    return CallReconciliation(
+        provider,
+        reports,
+        CallStore(settings.calls_table),
+        KeptPayloads(settings.kept_payloads_bucket),
+        number_plan(settings),
+    )
 
 
 def payload_replay(settings: ReplaySettings) -> PayloadReplay:

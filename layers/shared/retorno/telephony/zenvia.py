@@ -146,7 +146,7 @@ def _brasilia() -> ZoneInfo:
 
 MAY_BE_BLANK = BeforeValidator(_none_if_blank)
 
-CallId = Annotated[str, AfterValidator(_call_id)]
+CallId = Annotated[str, Field(min_length=1), AfterValidator(_call_id)]
 Text = Annotated[Name | None, MAY_BE_BLANK]
 Flag = Annotated[bool | None, MAY_BE_BLANK]
 Extension = Annotated[Text, BeforeValidator(_extension)]
