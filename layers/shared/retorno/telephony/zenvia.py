@@ -18,12 +18,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
@@ -32,9 +30,7 @@ from retorno.phone import NumberPlan
 from retorno.telephony.parties import identify
 from retorno.telephony.ports import (
     CALL_ID,
-    EARLIEST,
     ENDS,
-    MAX_AHEAD,
     MAX_NAME_LENGTH,
     CallEvent,
     Direction,
@@ -42,7 +38,7 @@ from retorno.telephony.ports import (
     Stage,
     WebhookRequest,
 )
-from retorno.telephony.validation import Name, json_of, validated
+from retorno.telephony.validation import IN_RANGE, Name, Time, json_of, validated
 
 NAME = "zenvia"
 PATH = "/webhooks/zenvia/"
@@ -99,7 +95,7 @@ class Zenvia:
         shape = next((shape for shape in SHAPES if entry.keys() >= shape.known_by), None)
         if shape is None:
             raise InvalidInput("body", "has none of the shapes of a call")
-        told = validated(shape, entry, "body", {"latest": now + MAX_AHEAD})
+        told = validated(shape, entry, "body", now)
         events = told.events(plan, received=self._received)
         return Reading(taken=1, events=events, unknown=told.unknown())
 
@@ -124,13 +120,6 @@ def _extension(told: object) -> object:
     return told.get("ramal") if isinstance(told, dict) else told
 
 
-def _in_range(at: datetime, info: ValidationInfo) -> datetime:
-    latest: datetime = info.context["latest"]  # type: ignore[index]
-    if not EARLIEST <= at <= latest:
-        raise PydanticCustomError("time", "is before the year 2000 or in the future")
-    return at
-
-
 def _in_utc(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -151,10 +140,9 @@ Text = Annotated[Name | None, MAY_BE_BLANK]
 Flag = Annotated[bool | None, MAY_BE_BLANK]
 Extension = Annotated[Text, BeforeValidator(_extension)]
 Seconds = Annotated[Annotated[int, Field(ge=0, le=MAX_SECONDS)] | None, MAY_BE_BLANK]
-Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
 # Of times without an offset, a call's own is in UTC and a leg's is Brasília's.
-CallTime = Annotated[datetime, AfterValidator(_in_utc), AfterValidator(_in_range)]
-LegTime = Annotated[datetime, AfterValidator(_in_brasilia), AfterValidator(_in_range)]
+CallTime = Annotated[datetime, AfterValidator(_in_utc), IN_RANGE]
+LegTime = Annotated[datetime, AfterValidator(_in_brasilia), IN_RANGE]
 
 
 # --- The shapes -----------------------------------------------------------------------------------
