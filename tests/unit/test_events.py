@@ -14,6 +14,7 @@ from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import http, user
 from tests.support.functions import functions
+from tests.support.zenvia import received, report_server
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -24,6 +25,7 @@ STATUSES = {
     "ingest_calls/refused_signature": 401,
     "ingest_calls/twilio_operators_leg": 200,
     "ingest_calls/unreadable_body": 422,
+    "ingest_calls/zenvia_missed_call": 200,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "read_calls/calls_of_a_number": 200,
@@ -32,6 +34,7 @@ STATUSES = {
 OTHERS = {
     "expire_missed_calls/every_five_minutes",
     "match_recoveries/missed_call",
+    "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
@@ -92,6 +95,11 @@ def test_requests_are_answered(deployment: Deployment, case: str, status: int) -
             "CA00000000000000000000000000000001",
             {"status": "answered", "answered_at": "2026-03-02T11:56:58Z"},
         ),
+        (
+            "ingest_calls/zenvia_missed_call",
+            "zenvia-48112035",
+            {"status": "no_answer", "missed": True, "wait_seconds": 40},
+        ),
     ],
 )
 def test_webhooks_tell_of_a_call(
@@ -119,6 +127,16 @@ def test_a_missed_call_is_matched(deployment: Deployment) -> None:
     assert invoke(deployment, "match_recoveries/missed_call") == {"batchItemFailures": []}
     answer = json.loads(invoke(deployment, "manage_missed_calls/open_missed_calls")["body"])
     assert [missed["call_id"] for missed in answer["items"]] == ["pbx-1"]
+
+
+def test_reports_of_the_last_two_hours_are_read(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    with report_server() as reports:
+        reports.reports = {"did/relatorio": [received(51, clock.now, "ocupado", 9, 0)]}
+        deployment.configure(ZENVIA_API_URL=reports.url)
+        invoke(deployment, "reconcile_zenvia/last_two_hours")
+    assert shown(deployment, "zenvia-51")["missed"]
 
 
 def test_kept_payloads_are_replayed(deployment: Deployment) -> None:
