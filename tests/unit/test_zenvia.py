@@ -140,7 +140,14 @@ class TestStatus:
         assert call_of(dialled(status, 30, cause=cause)).end_reason == reason
 
     @pytest.mark.parametrize(
-        ("status", "stage"), [("preparando", "queued"), ("atendida", "answered"), (None, "queued")]
+        ("status", "stage"),
+        [
+            ("preparando", "queued"),
+            ("chamando", "ringing"),
+            ("atendida", "answered"),
+            ("ocupado", "queued"),
+            (None, "queued"),
+        ],
     )
     def test_while_the_call_goes_on(self, status: str | None, stage: str) -> None:
         target = leg(CUSTOMER, "movel", status, total=9, talk=None)
@@ -312,6 +319,19 @@ class TestDialledCall:
     def test_more_talk_than_call_begins_with_the_leg(self) -> None:
         call = call_of(dialled("atendida", 10, 60))
         assert (call.answered_at, call.talk_seconds) == (after(2), 10)
+
+    def test_what_is_told_in_talk_without_a_beginning_never_makes_the_talk_longer(self) -> None:
+        """The leg's seconds may run from where it began, which is not told: the call's count."""
+        target = leg(CUSTOMER, "movel", "atendida", total=10, talk=None)
+        talks = two_legs(51, BEGAN, operator("atendida", total=25), target, "curso")
+        call = call_of(talks)
+        assert (call.status, call.answered_at) == ("answered", after(25))
+        assert call_of(talks, dialled("atendida", 70, 55)).answered_at == after(17)
+
+    def test_an_end_without_a_beginning_is_that_of_the_longer_leg(self) -> None:
+        target = leg(CUSTOMER, "movel", "atendida", total=10, talk=6)
+        call = call_of(two_legs(51, BEGAN, operator("atendida", total=25), target))
+        assert (call.answered_at, call.ended_at, call.talk_seconds) == (after(19), after(25), 6)
 
 
 class TestReceivedCall:

@@ -176,11 +176,11 @@ class Part(Told):
     def end(self, began: datetime) -> datetime:
         return began + timedelta(seconds=self.duracao_segundos or 0)
 
-    def answer(self, began: datetime, *, over: bool) -> datetime | None:
-        """When it was answered. While it goes on, the talk may not be told yet."""
+    def answer(self, began: datetime, until: datetime, *, over: bool) -> datetime | None:
+        """When the talk began that lasted until a moment. While it goes on it may not be told."""
         if self.duracao_segundos is None or (over and self.duracao_falada_segundos is None):
             return None
-        return max(began, self.end(began) - timedelta(seconds=self.duracao_falada_segundos or 0))
+        return max(began, until - timedelta(seconds=self.duracao_falada_segundos or 0))
 
     def end_stage(self, *, answered: bool) -> Stage | None:
         """None where the status may mean any."""
@@ -217,6 +217,10 @@ class Leg(Part):
         return _plain(self.tipo) == EXTENSION
 
     @property
+    def unknown_kind(self) -> str | None:
+        return None if _plain(self.tipo) in KINDS else self.tipo
+
+    @property
     def was_rung(self) -> bool:
         return self.status is not None and self.stage is not Stage.QUEUED
 
@@ -243,9 +247,9 @@ class TwoLegs(CallShape):
     destino: Leg
 
     def events(self, plan: NumberPlan, *, received: bool) -> list[CallEvent]:
-        direction, leg = self._direction(received=received), self.destino
-        parties = identify(direction, self.origem.numero, leg.numero, plan)
-        extension = next((leg for leg in (self.origem, leg) if leg.is_extension), None)
+        direction = self._direction(received=received)
+        parties = identify(direction, self.origem.numero, self.destino.numero, plan)
+        extension = next((leg for leg in (self.origem, self.destino) if leg.is_extension), None)
         told = CallEvent(
             call_id=self.id,
             provider=NAME,
@@ -257,13 +261,12 @@ class TwoLegs(CallShape):
             number=parties.number,
             agent=extension.numero if extension else None,
         )
-        answered = leg.answered and (direction is not Direction.INBOUND or leg.is_extension)
-        began = leg.data_inicio or self.data_criacao
-        answered_at = leg.answer(began, over=self._is_over) if answered else None
+        by_person = direction is not Direction.INBOUND or self.destino.is_extension
+        answered = self.destino.answered and by_person
         return [
             told,
-            *_later(told, leg.data_inicio, Stage.RINGING),
-            *_later(told, answered_at, Stage.ANSWERED),
+            *_later(told, self._rang_at, Stage.RINGING),
+            *_later(told, self._answered_at if answered else None, Stage.ANSWERED),
             *(self._end(told, answered=answered) if self._is_over else ()),
         ]
 
@@ -281,29 +284,37 @@ class TwoLegs(CallShape):
         """A call that is yet to be made is not active either."""
         return _plain(self.status_geral) == OVER if self.status_geral else self.ativa is False
 
-    def _end(self, told: CallEvent, *, answered: bool) -> list[CallEvent]:
+    @property
+    def _until(self) -> datetime:
+        """When it ended, or when this was told."""
+        if self.destino.data_inicio:
+            return self.destino.end(self.destino.data_inicio)
+        # Seconds then count from the call's beginning: it is the longer leg that says how long.
         legs = (self.origem, self.destino)
+        return max(leg.end(leg.data_inicio or self.data_criacao) for leg in legs)
+
+    @property
+    def _rang_at(self) -> datetime | None:
+        """At the latest: the earliest of what is told stands."""
+        rings = self.destino.stage is Stage.RINGING and not self._is_over
+        return self.destino.data_inicio or (self._until if rings else None)
+
+    @property
+    def _answered_at(self) -> datetime | None:
+        began = self.destino.data_inicio or self.data_criacao
+        return self.destino.answer(began, self._until, over=self._is_over)
+
+    def _end(self, told: CallEvent, *, answered: bool) -> list[CallEvent]:
         ended_by = self.destino if answered or self.destino.was_rung else self.origem
-        ended_at = (
-            self.destino.end(self.destino.data_inicio)
-            if self.destino.data_inicio
-            else max(leg.end(leg.data_inicio or self.data_criacao) for leg in legs)
-        )
-        return _later(told, ended_at, ended_by.end_stage(answered=answered), ended_by.reason)
+        return _later(told, self._until, ended_by.end_stage(answered=answered), ended_by.reason)
 
     def unknown(self) -> list[str]:
         overall = None if _plain(self.status_geral) in OVERALL else self.status_geral
-        return [
-            *_named("status_geral", overall),
-            *(
-                unknown
-                for name, leg in (("origem", self.origem), ("destino", self.destino))
-                for unknown in (
-                    *_named(f"{name}.status", leg.unknown_status),
-                    *_named(f"{name}.tipo", None if _plain(leg.tipo) in KINDS else leg.tipo),
-                )
-            ),
-        ]
+        unknown = _named("status_geral", overall)
+        for name, leg in (("origem", self.origem), ("destino", self.destino)):
+            unknown += _named(f"{name}.status", leg.unknown_status)
+            unknown += _named(f"{name}.tipo", leg.unknown_kind)
+        return unknown
 
 
 class Queue(Told):
@@ -342,7 +353,8 @@ class ReceivedCall(CallShape, Part):
         # A menu picks up, too: an answer is a person's where a queue or an extension gave it.
         answered = self.answered and bool(self.fila or self.ramal or self.ramal_id)
         over = self.ativa is False
-        answered_at = self._waited_until or self.answer(self.data_inicio, over=over)
+        until = self.end(self.data_inicio)
+        answered_at = self._waited_until or self.answer(self.data_inicio, until, over=over)
         return [
             told,
             *_later(told, answered_at if answered else None, Stage.ANSWERED),
@@ -395,7 +407,8 @@ class ExtensionLeg(CallShape, Part):
             agent=self.ramal,
         )
         answered = received and self.ramal is not None and self.answered
-        answered_at = self.data_atendimento or self.answer(self.data_criacao, over=False)
+        until = self.end(self.data_criacao)
+        answered_at = self.data_atendimento or self.answer(self.data_criacao, until, over=False)
         return [told, *_later(told, answered_at if answered else None, Stage.ANSWERED)]
 
     def unknown(self) -> list[str]:
