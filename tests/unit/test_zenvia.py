@@ -398,8 +398,11 @@ class TestReceivedCall:
 
     @pytest.mark.parametrize("fila", [None, {}, []])
     def test_without_an_extension_or_a_queue_it_was_a_menu_that_answered(self, fila: Any) -> None:
-        call = call_of(self.WAITED | {"fila": fila})
-        assert (call.status, call.missed, call.queue) == ("cancelled", True, None)
+        caller = leg(CUSTOMER, "movel", "atendida", at=BEGAN, total=39)
+        number = leg(COMPANY, "fixo", "atendida", at=BEGAN, total=39, talk=39)
+        for payload in (self.WAITED | {"fila": fila}, two_legs(51, BEGAN, caller, number)):
+            call = call_of(payload, entry="did")
+            assert (call.status, call.missed, call.queue) == ("cancelled", True, None)
 
     @pytest.mark.parametrize(
         ("status", "end"),
