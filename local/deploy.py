@@ -72,6 +72,7 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         tokens=sign_in_all(clients.cognito, resources["UserPool"], resources["UserPoolClient"]),
         webhook_secret=_secret(clients, resources["WebhookSecret"]),
         twilio_secret=_secret(clients, resources["TwilioSecret"]),
+        zenvia_secret=_secret(clients, resources["ZenviaSecret"]),
     )
 
 

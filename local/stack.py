@@ -29,6 +29,7 @@ class Stack:
     """An ID token for a user of each group, good for one shift."""
     webhook_secret: str = field(repr=False)
     twilio_secret: str = field(repr=False)
+    zenvia_secret: str = field(repr=False)
 
     @classmethod
     def read(cls, home: Path = HOME) -> Self:

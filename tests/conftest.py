@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 from botocore.session import get_session
+from hypothesis import settings
 from moto import mock_aws
 from moto.core.config import DefaultConfig
 
@@ -31,6 +32,10 @@ os.environ.update(
     for name, value in template()["Globals"]["Function"]["Environment"]["Variables"].items()
     if name.startswith("POWERTOOLS_")
 )
+
+# A slow example is a busy machine, and no wrong answer.
+settings.register_profile("retorno", deadline=None)
+settings.load_profile("retorno")
 
 
 @pytest.fixture

@@ -5,14 +5,24 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.ingest_calls.schema import EVENTS, FORM, LINES, EventsTaken, FormTaken, LinesTaken
+from functions.ingest_calls.schema import (
+    CALL,
+    EVENTS,
+    FORM,
+    LINES,
+    CallTaken,
+    EventsTaken,
+    FormTaken,
+    LinesTaken,
+    SecretInPath,
+)
 from retorno.calls.service import CallIngestion, Receipt, call_ingestion
 from retorno.http import Api
 from retorno.observability import count, with_metrics
 from retorno.secrets import signing_secrets
 from retorno.settings import IngestSettings
 from retorno.telephony.ports import WebhookProvider
-from retorno.telephony.providers import ASTERISK, CANONICAL, TWILIO
+from retorno.telephony.providers import ASTERISK, CANONICAL, TWILIO, ZENVIA, ZENVIA_DID
 
 app = Api()
 settings = cache(IngestSettings.from_environment)
@@ -54,6 +64,28 @@ def take_queue_log() -> tuple[LinesTaken, int]:
 def take_twilio() -> tuple[FormTaken, int]:
     receipt = take(TWILIO, settings().twilio_secret)
     return FormTaken.of(receipt), status(receipt)
+
+
+@app.post(
+    "/webhooks/zenvia/<secret>",
+    tags=["webhooks"],
+    openapi_extensions=CALL,
+    summary="A webhook of Zenvia Voice",
+)
+def take_zenvia(secret: SecretInPath) -> tuple[CallTaken, int]:
+    receipt = take(ZENVIA, settings().zenvia_secret)
+    return CallTaken.of(receipt), status(receipt)
+
+
+@app.post(
+    "/webhooks/zenvia/<secret>/did",
+    tags=["webhooks"],
+    openapi_extensions=CALL,
+    summary="A webhook of Zenvia Voice about calls to a number (DID)",
+)
+def take_zenvia_did(secret: SecretInPath) -> tuple[CallTaken, int]:
+    receipt = take(ZENVIA_DID, settings().zenvia_secret)
+    return CallTaken.of(receipt), status(receipt)
 
 
 def take(provider: WebhookProvider, secret: str) -> Receipt:

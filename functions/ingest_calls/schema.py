@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import BaseModel, Field
 
 from retorno.calls.service import Receipt
@@ -31,6 +32,11 @@ EVENTS = _body(
 )
 LINES = _body("text/plain", {"type": "string", "description": "epoch|call id|queue|agent|event|…"})
 FORM = _body("application/x-www-form-urlencoded", {"type": "object", "required": ["CallSid"]})
+
+CALL = _body("application/json", {"type": "object", "description": "As Zenvia documents it"})
+
+# It is the provider that checks it, as it checks the signatures of the others.
+SecretInPath = Annotated[str, Path(description="The secret that stands in for a signature")]
 
 Deferred = Annotated[
     int, Field(description="Calls that are safe in a queue, and will be written within minutes")
@@ -88,3 +94,14 @@ class FormTaken(BaseModel):
     @classmethod
     def of(cls, receipt: Receipt) -> "FormTaken":
         return cls(accepted=receipt.reading.taken, deferred=receipt.deferred)
+
+
+class CallTaken(BaseModel):
+    accepted: int
+    ignored: int = Field(description="What tells of no call, such as a message in a voicemail")
+    deferred: Deferred
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "CallTaken":
+        reading = receipt.reading
+        return cls(accepted=reading.taken, ignored=reading.ignored, deferred=receipt.deferred)

@@ -10,10 +10,12 @@ import pytest
 from local import cloud
 from local.client import sign
 from local.stack import Stack
-from tests.artefact.lambda_runtime import running
+from tests.artefact.lambda_runtime import FunctionFailed, running
 from tests.support.connect import INSTANCE_ARN, event
 from tests.support.events import answer, http, sqs, user
 from tests.support.functions import environment_of, functions
+from tests.support.webhooks import ZENVIA_DID, zenvia
+from tests.support.zenvia import report_server
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -58,7 +60,7 @@ def variables(logical_id: str, stack: Stack) -> dict[str, str]:
 
 
 def test_no_function_is_left_out() -> None:
-    assert EVENTS.keys() | REQUESTS.keys() == functions().keys()
+    assert EVENTS.keys() | REQUESTS.keys() | {"ReconcileZenvia"} == functions().keys()
 
 
 @pytest.mark.parametrize("logical_id", EVENTS)
@@ -74,6 +76,23 @@ def test_a_function_answers_a_request(logical_id: str, stack: Stack) -> None:
     with running(logical_id, variables(logical_id, stack)) as function:
         said = answer(function.ask(event))
     assert (said.status, said.content_type) == (status, content_type)
+
+
+def test_a_provider_is_asked_for_its_reports(stack: Stack) -> None:
+    with report_server() as reports:
+        asking = variables("ReconcileZenvia", stack) | {"ZENVIA_API_URL": reports.url}
+        # It does not know the token that the stack made up.
+        refused = pytest.raises(FunctionFailed, match="did/relatorio: answered 403")
+        with running("ReconcileZenvia", asking) as reconcile, refused:
+            reconcile.ask({"hours": 2})
+
+
+def test_time_zones_are_in_the_layer(stack: Stack) -> None:
+    leg = {"id": 1, "tipo": "ramal", "ativo": True, "data_criacao": "2026-03-02T09:00:00"}
+    request = zenvia(leg, route=ZENVIA_DID, secret=stack.zenvia_secret)
+    without_a_system = variables("IngestCalls", stack) | {"PYTHONTZPATH": ""}
+    with running("IngestCalls", without_a_system) as ingest:
+        assert answer(ingest.ask(request)).status == 200
 
 
 def test_a_call_is_written_and_read(stack: Stack) -> None:

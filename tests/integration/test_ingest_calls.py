@@ -13,17 +13,21 @@ from retorno.phone import NumberPlan
 from retorno.telephony.ports import WebhookRequest
 from retorno.telephony.providers import CANONICAL as CANONICAL_PROVIDER
 from tests.support.clock import StoppedClock
-from tests.support.deployment import WEBHOOK_SECRET, Deployment
+from tests.support.deployment import WEBHOOK_SECRET, ZENVIA_SECRET, Deployment
 from tests.support.events import http, sqs, user
 from tests.support.webhooks import (
     ASTERISK,
     CANONICAL,
     TWILIO,
+    ZENVIA,
+    ZENVIA_DID,
     canonical,
     queue_log,
     signed,
     twilio,
+    zenvia,
 )
+from tests.support.zenvia import leg, received, two_legs
 
 CUSTOMER = "+5511987654321"
 
@@ -203,6 +207,41 @@ class TestTwilio:
         assert (call["number"], call["wait_seconds"]) == (CUSTOMER, 20)
         assert not is_known(deployment, "CA2")
 
+    def test_the_address_says_whose_leg_a_detection_is_about(
+        self, deployment: Deployment, clock: StoppedClock
+    ) -> None:
+        client = {"CallSid": "CA1", "Direction": "inbound", "From": "client:ana", "To": ""}
+        leg = {"CallSid": "CA2", "ParentCallSid": "CA1", "From": "client:ana", "To": CUSTOMER}
+        detected = {"CallSid": "CA2", "AccountSid": "AC1", "AnsweredBy": "machine_start"}
+        for request in (
+            twilio(detected, query={"ParentCallSid": "CA1"}),
+            twilio(client | {"CallStatus": "in-progress"}),
+            twilio(leg | {"CallStatus": "in-progress"}),
+        ):
+            assert deployment.ask("IngestCalls", request).status == 200
+        call = call_of(deployment, "CA1")
+        assert (call["answered_by"], call["agent"], call["number"]) == (
+            "voicemail",
+            "ana",
+            CUSTOMER,
+        )
+        assert not is_known(deployment, "CA2")
+
+    def test_the_address_is_signed_with_the_form(self, deployment: Deployment) -> None:
+        request = twilio({"CallSid": "CA2", "AnsweredBy": "human"}, query={"ParentCallSid": "CA1"})
+        request["rawQueryString"] = "ParentCallSid=CA9"
+        assert deployment.ask("IngestCalls", request).status == 401
+        assert not is_known(deployment, "CA9")
+
+    def test_what_the_address_says_is_kept_with_a_value_that_nobody_knows(
+        self, deployment: Deployment
+    ) -> None:
+        form = {"CallSid": "CA2", "AnsweredBy": "parrot"}
+        deployment.ask("IngestCalls", twilio(form, query={"ParentCallSid": "CA1"}))
+        assert list(deployment.kept().values()) == [
+            b"ParentCallSid=CA1&CallSid=CA2&AnsweredBy=parrot"
+        ]
+
     def test_a_form_that_cannot_be_read_is_kept(self, deployment: Deployment) -> None:
         refused = deployment.ask("IngestCalls", twilio({"CallStatus": "ringing"}))
         assert (refused.status, refused.content_type) == (422, "application/problem+json")
@@ -227,6 +266,99 @@ class TestTwilio:
         replayed = deployment.call("ReplayPayloads", {"provider": "twilio"})
         assert replayed == {"read": 0, "still_unreadable": 1}
         assert deployment.kept() == {key: payload}
+
+
+class TestZenvia:
+    def test_a_customer_whom_nobody_answered(
+        self, deployment: Deployment, clock: StoppedClock
+    ) -> None:
+        began = clock.now - timedelta(minutes=2)
+        origin = leg(CUSTOMER, "movel", "atendida", at=began, total=40)
+        target = leg("+551133334444", "fixo", "sem resposta", at=began, total=40)
+        ended = two_legs(51, began, origin, target)
+        taken = deployment.ask("IngestCalls", zenvia(ended, route=ZENVIA_DID))
+        assert (taken.status, taken.content_type) == (200, "application/json")
+        assert taken.body == {"accepted": 1, "ignored": 0, "deferred": 0}
+        call = call_of(deployment, "zenvia-51")
+        assert (call["direction"], call["missed"], call["number"]) == ("inbound", True, CUSTOMER)
+        assert (call["provider"], call["end_reason"]) == ("zenvia", "sem resposta")
+
+    def test_a_customer_whom_an_operator_rang(
+        self, deployment: Deployment, clock: StoppedClock
+    ) -> None:
+        began = clock.now - timedelta(minutes=2)
+        target = leg(CUSTOMER, "movel", "atendida", at=began, total=60, talk=50)
+        ended = two_legs(51, began, leg("4000", "ramal"), target)
+        assert deployment.ask("IngestCalls", zenvia(ended)).status == 200
+        call = call_of(deployment, "zenvia-51")
+        assert (call["agent"], call["talk_seconds"], call["number"]) == ("4000", 50, CUSTOMER)
+
+    def test_a_message_in_a_voicemail_is_ignored(self, deployment: Deployment) -> None:
+        message = {
+            "id": 1,
+            "numero_telefone": CUSTOMER,
+            "data_mensagem": "2026-03-02T09:00:00-03:00",
+        }
+        taken = deployment.ask("IngestCalls", zenvia(message))
+        assert (taken.status, taken.body) == (200, {"accepted": 0, "ignored": 1, "deferred": 0})
+
+    @pytest.mark.parametrize("route", [ZENVIA, ZENVIA_DID])
+    def test_another_secret_is_refused(self, deployment: Deployment, route: str) -> None:
+        for secret in ("wrong", WEBHOOK_SECRET, ZENVIA_SECRET + "x", ZENVIA_SECRET[:-1]):
+            refused = deployment.ask("IngestCalls", zenvia(b"{", route=route, secret=secret))
+            assert (refused.status, refused.content_type) == (401, "application/problem+json")
+        assert deployment.kept() == {}
+
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_the_secret_is_in_no_answer_and_no_log(
+        self, deployment: Deployment, lost: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        if lost:
+            deployment.lose_bucket()
+        refused = deployment.ask("IngestCalls", zenvia(b'{"origem": {}, "destino": {}}'))
+        assert refused.status == (503 if lost else 422)
+        assert ("the bucket does not answer" in caplog.text) == lost
+        assert ZENVIA_SECRET not in json.dumps(refused.body) + caplog.text
+
+    def test_both_secrets_hold_while_they_rotate(self, deployment: Deployment) -> None:
+        deployment.rotate("ZenviaSecret", current="new", previous=ZENVIA_SECRET)
+        for secret, field in (("new", "body"), (ZENVIA_SECRET, "body")):
+            refused = deployment.ask("IngestCalls", zenvia(b"{", secret=secret))
+            assert refused.body["errors"][0]["field"] == field
+        deployment.rotate("ZenviaSecret", current="new")
+        assert deployment.ask("IngestCalls", zenvia(b"{")).status == 401
+
+    @pytest.mark.parametrize(
+        ("route", "provider", "direction"),
+        [(ZENVIA, "zenvia", "outbound_auto"), (ZENVIA_DID, "zenvia-did", "inbound")],
+    )
+    def test_what_could_not_be_read_is_read_again_as_what_it_came_as(
+        self,
+        deployment: Deployment,
+        clock: StoppedClock,
+        route: str,
+        provider: str,
+        direction: str,
+    ) -> None:
+        """The sender's clock was three days ahead."""
+        early = clock.now + timedelta(days=3)
+        legs = leg("+551133334444", "fixo"), leg(CUSTOMER, "movel", "ocupado", total=9)
+        payload = two_legs(51, early, *legs)
+        assert deployment.ask("IngestCalls", zenvia(payload, route=route)).status == 422
+        assert [key.split("/")[0] for key in deployment.kept()] == [provider]
+        clock.advance(days=3)
+        replayed = deployment.call("ReplayPayloads", {"provider": provider})
+        assert replayed == {"read": 1, "still_unreadable": 0}
+        assert call_of(deployment, "zenvia-51")["direction"] == direction
+
+    def test_a_status_that_nobody_knows_is_counted_and_kept(
+        self, deployment: Deployment, clock: StoppedClock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        payload = received(51, clock.now, "estacionada", 9, 0)
+        assert deployment.ask("IngestCalls", zenvia(payload)).status == 200
+        assert '"UnknownValues":[1.0]' in capsys.readouterr().out
+        assert [json.loads(kept) for kept in deployment.kept().values()] == [payload]
+        assert call_of(deployment, "zenvia-51")["status"] == "ringing"
 
 
 class TestSignature:

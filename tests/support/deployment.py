@@ -20,6 +20,8 @@ BUCKET = "kept-payloads"
 QUEUE = "deferred-calls"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
+ZENVIA_SECRET = "not-a-secret-either"
+ZENVIA_TOKEN = "not-an-access-token"
 
 # What Lambda says of an invocation: nothing here reads it.
 CONTEXT: Any = None
@@ -44,6 +46,7 @@ class Deployment:
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
+        self._variables: dict[str, str] = {}
         self._names = {
             **tables,
             "KeptPayloadsBucket": BUCKET,
@@ -51,7 +54,13 @@ class Deployment:
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),
             "TwilioSecret": _secret("twilio", current=TWILIO_TOKEN),
             "ConnectInstanceArn": INSTANCE_ARN,
+            "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
+            "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
+
+    def configure(self, **variables: str) -> None:
+        """Sets variables of all functions otherwise than the template's defaults do."""
+        self._variables |= variables
 
     @property
     def queue_url(self) -> str:
@@ -59,7 +68,7 @@ class Deployment:
 
     def call(self, function: str, event: Mapping[str, Any]) -> Any:
         """Calls a function, by its logical id, with the environment that the template gives it."""
-        with patch.dict(os.environ, environment_of(function, self._names)):
+        with patch.dict(os.environ, environment_of(function, self._names) | self._variables):
             return handler_of(function)(dict(event), CONTEXT)
 
     def flow(self) -> None:

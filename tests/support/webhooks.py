@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.support.deployment import TWILIO_TOKEN, WEBHOOK_SECRET
+from tests.support.deployment import TWILIO_TOKEN, WEBHOOK_SECRET, ZENVIA_SECRET
 from tests.support.events import DOMAIN, http
 
 CANONICAL = "POST /webhooks/calls"
 ASTERISK = "POST /webhooks/asterisk/queue-log"
 TWILIO = "POST /webhooks/twilio/voice"
+ZENVIA = "POST /webhooks/zenvia/{secret}"
+ZENVIA_DID = "POST /webhooks/zenvia/{secret}/did"
 
 
 def signed(
@@ -39,14 +41,24 @@ def queue_log(sent: datetime, *lines: str) -> dict[str, Any]:
     return signed(ASTERISK, "".join(f"{line}\n" for line in lines).encode(), sent)
 
 
-def twilio(form: dict[str, str], token: str = TWILIO_TOKEN) -> dict[str, Any]:
+def twilio(
+    form: dict[str, str], token: str = TWILIO_TOKEN, query: dict[str, str] | None = None
+) -> dict[str, Any]:
     """A status callback, signed as Twilio signs (https://www.twilio.com/docs/usage/security)."""
-    message = f"https://{DOMAIN}/webhooks/twilio/voice" + "".join(
-        name + form[name] for name in sorted(form)
-    )
+    url = f"https://{DOMAIN}/webhooks/twilio/voice" + (f"?{urlencode(query)}" if query else "")
+    message = url + "".join(name + form[name] for name in sorted(form))
     digest = hmac.new(token.encode(), message.encode(), hashlib.sha1).digest()
     headers = {
         "X-Twilio-Signature": base64.b64encode(digest).decode(),
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    return http(TWILIO, headers=headers, body=urlencode(form).encode(), in_base64=True)
+    body = urlencode(form).encode()
+    return http(TWILIO, query=query, headers=headers, body=body, in_base64=True)
+
+
+def zenvia(payload: object, *, route: str = ZENVIA, secret: str = ZENVIA_SECRET) -> dict[str, Any]:
+    """A webhook of Zenvia Voice: nothing but its address says that it is one."""
+    path = route.removeprefix("POST ").replace("{secret}", secret)
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    headers = {"Content-Type": "application/json"}
+    return http(route, path=path, headers=headers, body=body, in_base64=True)

@@ -16,6 +16,7 @@ from tests.support.connect import described, instance
 from tests.support.deployment import Deployment
 from tests.support.events import http, user
 from tests.support.functions import functions
+from tests.support.zenvia import received, report_server
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -33,6 +34,7 @@ STATUSES = {
     "manage_customers/found_by_number": 200,
     "manage_customers/new_customer": 201,
     "manage_customers/replaced_without_if_match": 428,
+    "ingest_calls/zenvia_missed_call": 200,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "read_calls/calls_of_a_number": 200,
@@ -46,6 +48,7 @@ OTHERS = {
     "ingest_connect_contacts/contact_record",
     "ingest_connect_contacts/missed_call",
     "match_recoveries/missed_call",
+    "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
     "report_voicemail/one_week",
     "store_deferred_calls/one_of_two_poisoned",
@@ -107,6 +110,11 @@ def test_requests_are_answered(deployment: Deployment, case: str, status: int) -
             "ingest_calls/twilio_operators_leg",
             "CA00000000000000000000000000000001",
             {"status": "answered", "answered_at": "2026-03-02T11:56:58Z"},
+        ),
+        (
+            "ingest_calls/zenvia_missed_call",
+            "zenvia-48112035",
+            {"status": "no_answer", "missed": True, "wait_seconds": 40},
         ),
     ],
 )
@@ -177,6 +185,16 @@ def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
     assert [(each["call_id"], each["talk_seconds"]) for each in answer["items"]] == [("pbx-2", 9)]
     (report,) = invoke(deployment, "report_voicemail/one_week")
     assert (report["week"], report["answered"], report["suspects"]) == ("2026-03-02", 1, 1)
+
+
+def test_reports_of_the_last_two_hours_are_read(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    with report_server() as reports:
+        reports.reports = {"did/relatorio": [received(51, clock.now, "ocupado", 9, 0)]}
+        deployment.configure(ZENVIA_API_URL=reports.url)
+        invoke(deployment, "reconcile_zenvia/last_two_hours")
+    assert shown(deployment, "zenvia-51")["missed"]
 
 
 def test_kept_payloads_are_replayed(deployment: Deployment) -> None:

@@ -58,6 +58,7 @@ def test_every_variable_that_is_missing_is_named(environment: pytest.MonkeyPatch
         "kept_payloads_bucket",
         "webhook_secret",
         "twilio_secret",
+        "zenvia_secret",
     }
 
 

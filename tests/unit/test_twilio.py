@@ -492,6 +492,18 @@ class TestForm:
         reading = read({"CallSid": "CA1", **form})
         assert (reading.taken, list(reading.unknown)) == (1, unknown)
 
+    @pytest.mark.parametrize(
+        ("query", "call_id"),
+        [("", "CA2"), ("?ParentCallSid=CA1", "CA1"), ("?ParentCallSid=CA1&CallSid=CA9", "CA1")],
+    )
+    def test_is_completed_by_the_address_and_never_contradicted(
+        self, query: str, call_id: str
+    ) -> None:
+        url = f"https://api.example.com/webhooks/twilio/voice{query}"
+        request = WebhookRequest(url, {}, b"CallSid=CA2&AnsweredBy=human")
+        (event,) = Twilio().read(Twilio().payload(request), PLAN, NOW).events
+        assert (event.call_id, event.answered_by) == (call_id, AnsweredBy.HUMAN)
+
     def test_is_one_entry_whatever_it_tells(self) -> None:
         reading = read(told(AUTOMATIC, 60, "completed", CallDuration="48"))
         assert (reading.taken, reading.ignored, reading.refusals) == (1, 0, ())

@@ -112,6 +112,8 @@ OPEN_ROUTES = frozenset(
         "POST /webhooks/calls",
         "POST /webhooks/asterisk/queue-log",
         "POST /webhooks/twilio/voice",
+        "POST /webhooks/zenvia/{secret}",
+        "POST /webhooks/zenvia/{secret}/did",
     }
 )
 

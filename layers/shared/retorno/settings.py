@@ -91,6 +91,7 @@ class IngestSettings(CallSettings):
     kept_payloads_bucket: str
     webhook_secret: str
     twilio_secret: str
+    zenvia_secret: str
     public_url: str | None = None
 
 
@@ -101,6 +102,12 @@ class ReplaySettings(CallSettings):
 class ConnectSettings(CallSettings):
     kept_payloads_bucket: str
     connect_instance_arn: str
+
+
+class ReconcileZenviaSettings(ReplaySettings):
+    zenvia_api_url: str
+    zenvia_token: str
+    zenvia_queues: Names = ()
 
 
 class SweepSettings(CallSettings):

@@ -1,6 +1,7 @@
 """What is done with calls: taking what providers tell of them, closing them, showing them."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ from retorno.telephony.ports import (
     Provider,
     Reading,
     Refusal,
+    Report,
     WebhookProvider,
     WebhookRequest,
 )
@@ -109,14 +111,15 @@ class CallIngestion:
         """
         now = self._clock()
         provider.verify(request, secrets, now)
+        payload = provider.payload(request)
         try:
-            reading = provider.read(request.body, self._plan, now)
+            reading = provider.read(payload, self._plan, now)
         except InvalidInput:
-            self._kept.keep(provider.name, request.body, now)
+            self._kept.keep(provider.name, payload, now)
             raise
         deferred = self._write(fold(reading.events))
-        if payload := _to_keep(reading, request.body):
-            self._kept.keep(provider.name, payload, now)
+        if to_keep := _to_keep(reading, payload):
+            self._kept.keep(provider.name, to_keep, now)
         return Receipt(reading, deferred)
 
     def _write(self, calls: Mapping[str, Facts]) -> int:
@@ -276,6 +279,72 @@ class PayloadReplay:
             self._kept.keep(provider.name, reading.refused_payload, now)
         self._kept.drop(key)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """How many rows of reports were read, could not be, or had values that nobody knows.
+
+    `failures` says which reports were not read to their end, and why.
+    """
+
+    read: int
+    unreadable: int
+    unknown: int
+    failures: Sequence[str]
+
+
+class CallReconciliation:
+    """Takes what a provider's reports tell: what its webhooks lost is filled, the rest is known."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        reports: Sequence[Report],
+        store: CallStore,
+        kept: KeptPayloads,
+        plan: NumberPlan,
+    ) -> None:
+        self._provider = provider
+        self._reports = reports
+        self._store = store
+        self._kept = kept
+        self._plan = plan
+
+    def __call__(self, since: datetime, now: datetime) -> Reconciliation:
+        """The calls since a moment. A row that cannot be read is kept.
+
+        A report that fails does not keep the others from being read; what it had told by then is
+        taken.
+        """
+        readings: Counter[str] = Counter()
+        failures: list[str] = []
+        for report in self._reports:
+            try:
+                for row in report.rows(since, now):
+                    readings.update(self._take(row, now))
+            except Unavailable as error:
+                failures.append(f"{report.name}: {error}")
+        return Reconciliation(
+            read=readings["read"],
+            unreadable=readings["unreadable"],
+            unknown=readings["unknown"],
+            failures=failures,
+        )
+
+    def _take(self, row: bytes, now: datetime) -> Sequence[str]:
+        """What a row is counted as."""
+        try:
+            reading = self._provider.read(row, self._plan, now)
+        except InvalidInput:
+            self._kept.keep(self._provider.name, row, now)
+            return ["unreadable"]
+        for call_id, facts in fold(reading.events).items():
+            self._store.merge(call_id, facts)
+        if not reading.unknown:
+            return ["read"]
+        self._kept.keep(self._provider.name, row, now)
+        return ["read", "unknown"]
 
 
 class CallUpkeep:
@@ -523,6 +592,18 @@ def call_review(settings: CallSettings) -> CallReview:
 
 def call_reader(settings: CallSettings) -> CallReader:
     return CallReader(CallStore(settings.calls_table), call_rules(settings))
+
+
+def call_reconciliation(
+    settings: ReplaySettings, provider: Provider, reports: Sequence[Report]
+) -> CallReconciliation:
+    return CallReconciliation(
+        provider,
+        reports,
+        CallStore(settings.calls_table),
+        KeptPayloads(settings.kept_payloads_bucket),
+        number_plan(settings),
+    )
 
 
 def payload_replay(settings: ReplaySettings) -> PayloadReplay:

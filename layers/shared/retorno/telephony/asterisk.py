@@ -81,6 +81,9 @@ class Asterisk:
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         signature.verify(request, secrets, now)
 
+    def payload(self, request: WebhookRequest) -> bytes:
+        return request.body
+
     def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
         *whole, rest = payload.split(b"\n")
         lines = [*whole, rest] if rest else whole

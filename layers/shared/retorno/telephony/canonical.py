@@ -3,19 +3,15 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from retorno.errors import InputTooLarge, InvalidInput
 from retorno.phone import NumberPlan
 from retorno.telephony import signature
 from retorno.telephony.parties import Parties, identify
 from retorno.telephony.ports import (
-    CALL_ID,
-    EARLIEST,
-    MAX_AHEAD,
-    MAX_NAME_LENGTH,
     AnsweredBy,
     CallEvent,
     Direction,
@@ -24,16 +20,9 @@ from retorno.telephony.ports import (
     Stage,
     WebhookRequest,
 )
+from retorno.telephony.validation import Identifier, Name, Time, json_of, validated
 
 MAX_EVENTS = 500
-
-Identifier = Annotated[str, StringConstraints(pattern=f"^{CALL_ID.pattern}$")]
-Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
-]
 
 
 class CanonicalEvent(BaseModel):
@@ -44,7 +33,7 @@ class CanonicalEvent(BaseModel):
     event_id: Identifier = Field(description="The sender's own id of the event, for its tracing")
     call_id: Identifier
     stage: Stage
-    occurred_at: AwareDatetime = Field(description="ISO 8601 with its offset")
+    occurred_at: Time = Field(description="ISO 8601 with its offset")
     direction: Direction | None = Field(
         default=None, description="Required with `from` or `to`: it tells which is the customer"
     )
@@ -71,6 +60,9 @@ class Canonical:
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         signature.verify(request, secrets, now)
 
+    def payload(self, request: WebhookRequest) -> bytes:
+        return request.body
+
     def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
         entries = _entries(payload)
         events: list[CallEvent] = []
@@ -90,10 +82,7 @@ class Canonical:
 
 
 def _entries(payload: bytes) -> list[Any]:
-    try:
-        envelope = json.loads(payload)
-    except (ValueError, RecursionError):
-        raise InvalidInput("body", "is not JSON in UTF-8") from None
+    envelope = json_of(payload)
     entries = envelope.get("events") if isinstance(envelope, dict) else None
     if not isinstance(entries, list):
         raise InvalidInput("events", "a list of events is required")
@@ -103,14 +92,7 @@ def _entries(payload: bytes) -> list[Any]:
 
 
 def _event(entry: Any, plan: NumberPlan, now: datetime) -> CallEvent:
-    try:
-        event = CanonicalEvent.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "event"
-        raise InvalidInput(name, first["msg"]) from None
-    if not EARLIEST <= event.occurred_at <= now + MAX_AHEAD:
-        raise InvalidInput("occurred_at", "is before the year 2000 or in the future")
+    event = validated(CanonicalEvent, entry, "event", now)
     if event.direction is None and (event.caller or event.callee):
         raise InvalidInput("direction", "is required with from or to")
     parties = Parties()

@@ -1,7 +1,7 @@
 """What every provider is to Retorno: a sender of signed webhooks that tell of calls."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -110,10 +110,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """`url` is the whole address as the provider called it; header names are in lower case."""
+    """`url` is the whole address as the provider called it; header names are in lower case.
 
-    url: str
-    headers: Mapping[str, str]
+    Either may hold what is secret, so neither is shown.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
 
@@ -132,6 +135,22 @@ class WebhookProvider(Provider, Protocol):
 
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         """Any of `secrets` will do. Raises NotAuthenticated."""
+
+    def payload(self, request: WebhookRequest) -> bytes:
+        """What of a request `read` takes, and what is kept of one that cannot be read."""
+
+
+class Report(Protocol):
+    """A list of calls that a provider can be asked for."""
+
+    @property
+    def name(self) -> str: ...
+
+    def rows(self, since: datetime, until: datetime) -> Iterator[bytes]:
+        """The calls that began in a period, and maybe more, each as the provider's `read` takes it.
+
+        Raises Unavailable, also after some rows.
+        """
 
 
 class ContactLookup(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from retorno.errors import InvalidInput, NotAuthenticated
 from retorno.phone import NumberPlan
@@ -86,6 +86,15 @@ class Twilio:
             for token in secrets
         ):
             raise NotAuthenticated("X-Twilio-Signature does not match the request")
+
+    def payload(self, request: WebhookRequest) -> bytes:
+        """The address's own fields, and then the form's, which count for more.
+
+        The callback of a detection does not say whose leg it is about: whoever writes the TwiML
+        puts ParentCallSid into the address.
+        """
+        query = urlsplit(request.url).query.encode()
+        return b"&".join(fields for fields in (query, request.body) if fields)
 
     def read(self, payload: bytes, plan: NumberPlan, now: datetime) -> Reading:
         fields = dict(_fields(payload))
