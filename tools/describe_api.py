@@ -20,7 +20,7 @@ POWERTOOLS_ERRORS = ("HTTPValidationError", "ValidationError", "ResponseValidati
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED: "No token or signature, or one that does not hold",
     HTTPStatus.FORBIDDEN: "Not for the groups of the user",
-    HTTPStatus.NOT_FOUND: "There is no such call",
+    HTTPStatus.NOT_FOUND: "There is no such thing",
     HTTPStatus.CONFLICT: "Its state does not allow it",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More than is taken at once",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request cannot be so",
@@ -94,8 +94,10 @@ def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     elif route.startswith("POST"):
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
-    if "{call_id}" in route:
+    if "{call_id}" in route or route == "DELETE /do-not-call/{number}":
         statuses.append(HTTPStatus.NOT_FOUND)
+    if route.endswith("/import"):
+        statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if route.endswith("/dismiss"):
         statuses.append(HTTPStatus.CONFLICT)
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -29,12 +29,14 @@ class Deployment:
     def __init__(self) -> None:
         create_table("CallsTable", "calls")
         create_table("RecoveriesTable", "recoveries")
+        create_table("DoNotCallTable", "do-not-call")
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         self._names = {
             "CallsTable": "calls",
             "RecoveriesTable": "recoveries",
+            "DoNotCallTable": "do-not-call",
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),

@@ -82,3 +82,9 @@ class RecoverySettings(CallSettings):
     @property
     def recovery_window(self) -> timedelta:
         return timedelta(days=self.recovery_window_days)
+
+
+class CallingSettings(PhoneSettings):
+    do_not_call_table: str
+    calling_profiles: Names = ()
+    optional_holidays: bool = False
