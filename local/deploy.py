@@ -54,7 +54,8 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         api_id=name,
         run=emulator.started_at,
     )
-    _apply(clients.cloudformation, name, template, parameters)
+    template_url = _upload_template(clients.s3, emulator, name, template)
+    _apply(clients.cloudformation, name, template_url, parameters)
     resources = _resources(clients.cloudformation, name)
     return Stack(
         name=name,
@@ -82,15 +83,24 @@ def _upload(s3: "S3Client", code: Mapping[str, Archive]) -> dict[str, dict[str, 
     return {name: {"Bucket": CODE_BUCKET, "Key": archive.key} for name, archive in code.items()}
 
 
+def _upload_template(
+    s3: "S3Client", emulator: Emulator, name: str, template: dict[str, Any]
+) -> str:
+    """Its address: a request has no room for a template of this size."""
+    key = f"{name}.json"
+    s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=json.dumps(template).encode())
+    return f"{emulator.endpoint_url}/{CODE_BUCKET}/{key}"
+
+
 def _apply(
     cloudformation: "CloudFormationClient",
     name: str,
-    template: dict[str, Any],
+    template_url: str,
     parameters: Mapping[str, str],
 ) -> None:
     request: dict[str, Any] = {
         "StackName": name,
-        "TemplateBody": json.dumps(template),
+        "TemplateURL": template_url,
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
