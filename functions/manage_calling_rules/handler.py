@@ -56,7 +56,7 @@ def do_not_call() -> DoNotCallList:
 def calling_window(
     number: Annotated[str, Query(max_length=256, description="In any written form")],
     purpose: Annotated[Purpose, Query()],
-    at: Annotated[Moment, Query(description="ISO 8601, in UTC where not said; else now")] = None,
+    at: Annotated[Moment, Query(description="ISO 8601, in UTC where not said")] = None,
     calls_that_day: Annotated[int, Query(ge=0, description="Already made to the number")] = 0,
 ) -> CallingWindowView:
     moment = at or clock.now()

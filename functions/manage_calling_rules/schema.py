@@ -107,7 +107,7 @@ class CallingWindowView(BaseModel):
     time_zones: list[str] = Field(description="Where the number may be, the likeliest first")
     at: datetime
     allowed: bool
-    next_allowed_at: datetime | None = Field(description="Null where it never is within a year")
+    next_allowed_at: datetime | None = Field(description="Null where it is not within three months")
     rules: list[RuleView] = Field(description="Those that bear on the number and the purpose")
     forbidden_by: list[EntryView] = Field(description="What of the do-not-call list forbids it")
     do_not_call: list[EntryView] = Field(description="All that the list says of the number")

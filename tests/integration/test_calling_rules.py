@@ -37,25 +37,21 @@ def on_monday_morning(clock: StoppedClock) -> None:
 def ask(
     deployment: Deployment,
     route: str,
-    number: str | None = None,
+    path_number: str | None = None,
     body: object = None,
     claims: Any = LEADER,
     **query: str,
 ) -> Answer:
-    path = f"/do-not-call/{quote(number, safe='')}" if number else None
+    path = f"/do-not-call/{quote(path_number, safe='')}" if path_number else None
     encoded = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if body is not None else None
     event = http(route, path=path, query=query, headers=headers, body=encoded, claims=claims)
     return deployment.ask(FUNCTION, event)
 
 
-def window(deployment: Deployment, number: str, purpose: str, **query: str) -> Answer:
-    return ask(
-        deployment,
-        "GET /calling-windows",
-        claims=AGENT,
-        **{"number": number, "purpose": purpose} | query,
-    )
+def window(deployment: Deployment, called: str, wanted: str, **query: str) -> Answer:
+    asked = {"number": called, "purpose": wanted} | query
+    return ask(deployment, "GET /calling-windows", claims=AGENT, **asked)
 
 
 def put(deployment: Deployment, number: str, claims: Any = AGENT, **listing: str) -> Answer:
@@ -114,9 +110,7 @@ class TestWindow:
 
     def test_says_which_rule_refuses_and_when_it_may_be(self, deployment: Deployment) -> None:
         # 18:30 on a Monday in Rio: too late for its law, and not for the code of the operators.
-        answer = window(
-            deployment, CARIOCA, "telemarketing", at="2026-03-02T18:30:00 -03:00"[:19] + "-03:00"
-        )
+        answer = window(deployment, CARIOCA, "telemarketing", at="2026-03-02T18:30:00-03:00")
         assert (answer.body["allowed"], answer.body["next_allowed_at"]) == (
             False,
             "2026-03-03T12:00:00Z",

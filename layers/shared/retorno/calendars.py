@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 SATURDAY = 5
 
 # Brazil's 67 area codes, by state (Anatel, Plano Geral de Códigos Nacionais). What
-# `phonenumbers` says of their time zones is wrong for 81, 91, 93 and 94.
+# `phonenumbers` says of their time zones is wrong for 81, 93 and 94.
 _BRAZIL = {
     "AC": ("America/Rio_Branco", "68"),
     "AL": ("America/Maceio", "82"),

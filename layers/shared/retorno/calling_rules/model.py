@@ -17,7 +17,7 @@ from retorno.calendars import DAY, Calendar, Place, moment_of, place_of
 from retorno.phone import PhoneNumber
 
 # How far ahead a next moment is looked for.
-SEARCH = timedelta(days=366)
+SEARCH = timedelta(days=92)
 
 
 class Model(BaseModel):
@@ -317,7 +317,7 @@ class Decision(Model):
 
     `findings` are of the rules that bear on it, `forbidden_by` the entries of the do-not-call list
     that forbid it. `next_allowed_at` is the moment asked about where the call may be made, and
-    None where it never may within a year, as things are.
+    None where it may not within three months, as things are.
     """
 
     place: Place
