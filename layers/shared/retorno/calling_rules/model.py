@@ -297,8 +297,7 @@ class Record(Model):
     removals: tuple[Removal, ...] = ()
 
     def with_entry(self, entry: Entry) -> "Record":
-        joined = self.entry.joined_with(entry) if self.entry else entry
-        return self.model_copy(update={"entry": joined})
+        return self.model_copy(update={"entry": entry})
 
     def with_removal(self, removal: Removal) -> "Record":
         return Record(removals=(*self.removals, removal))

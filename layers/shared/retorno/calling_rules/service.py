@@ -114,6 +114,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Added:
+    """The entry that stands after one was put, and what that changed."""
+
+    stands: Entry
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class OnList:
     """What the list says of a number, and what was taken off it."""
 
@@ -151,10 +159,8 @@ class DoNotCallList:
 
         Raises InvalidInput, Unavailable.
         """
-        entry = self._entry(wanted, by, now)
-        self._add([entry])
-        stands = self._store.get_many([_key(entry)])[_key(entry)].record.entry
-        return stands or entry
+        (added,) = self._add([self._entry(wanted, by, now)])
+        return added.stands
 
     def put_many(
         self, rows: Sequence[Wanted | InvalidInput], by: str, now: datetime
@@ -172,10 +178,12 @@ class DoNotCallList:
             if isinstance(entry, Entry):
                 first = wanted.get(_key(entry))
                 wanted[_key(entry)] = first.joined_with(entry) if first else entry
-        outcomes: dict[Key, Outcome] = {}
         entries = list(wanted.values())
-        for start in range(0, len(entries), MAX_CHANGES):
-            outcomes |= self._add(entries[start : start + MAX_CHANGES])
+        outcomes = {
+            _key(added.stands): added.outcome
+            for start in range(0, len(entries), MAX_CHANGES)
+            for added in self._add(entries[start : start + MAX_CHANGES])
+        }
         return [
             outcomes.pop(_key(entry), Outcome.REPEATED) if isinstance(entry, Entry) else entry
             for entry in read
@@ -188,7 +196,7 @@ class DoNotCallList:
         """
         key = Key(_parse(number, self._plan).match_key, origin)
         for _ in range(MAX_ATTEMPTS):
-            found = self._store.get_many([key])[key]
+            (found,) = self._store.get_many([key])
             if found.record.entry is None:
                 raise NotFound("there is no such entry")
             removal = Removal(
@@ -200,19 +208,24 @@ class DoNotCallList:
                 continue
         raise Unavailable("the number is being written by too many at once")
 
-    def _add(self, entries: Sequence[Entry]) -> dict[Key, Outcome]:
+    def _add(self, entries: Sequence[Entry]) -> Sequence[_Added]:
         """At most MAX_CHANGES entries, each of another key."""
         for _ in range(MAX_ATTEMPTS):
             found = self._store.get_many([_key(entry) for entry in entries])
-            joined = [(found[_key(entry)], entry) for entry in entries]
-            records = [(stored, stored.record.with_entry(entry)) for stored, entry in joined]
-            changes = [(stored, record) for stored, record in records if record != stored.record]
+            added = [
+                _joined(stored.record, entry) for stored, entry in zip(found, entries, strict=True)
+            ]
+            changes = [
+                (stored, stored.record.with_entry(each.stands))
+                for stored, each in zip(found, added, strict=True)
+                if each.outcome is not Outcome.UNCHANGED
+            ]
             try:
                 if changes:
                     self._store.save(changes)
             except Refused:
                 continue
-            return {stored.key: _outcome(stored.record, record) for stored, record in records}
+            return added
         raise Unavailable("the list is being written by too many at once")
 
     def _read(self, row: Wanted | InvalidInput, by: str, now: datetime) -> Entry | InvalidInput:
@@ -251,10 +264,11 @@ def _key(entry: Entry) -> Key:
     return Key(entry.number_key, entry.origin)
 
 
-def _outcome(before: Record, after: Record) -> Outcome:
-    if before.entry is None:
-        return Outcome.ADDED
-    return Outcome.UNCHANGED if before == after else Outcome.CHANGED
+def _joined(record: Record, entry: Entry) -> _Added:
+    if record.entry is None:
+        return _Added(entry, Outcome.ADDED)
+    joined = record.entry.joined_with(entry)
+    return _Added(joined, Outcome.UNCHANGED if joined == record.entry else Outcome.CHANGED)
 
 
 def calling_rules(settings: CallingSettings) -> CallingRules:

@@ -94,13 +94,13 @@ class DoNotCallStore:
             found = self._item.query(number_key, consistent_read=True)
             return [_stored(item).record for item in found]
 
-    def get_many(self, keys: Sequence[Key]) -> dict[Key, Stored]:
-        """Raises Unavailable."""
+    def get_many(self, keys: Sequence[Key]) -> Sequence[Stored]:
+        """In the order of their keys. Raises Unavailable."""
         wanted = [(key.number_key, key.origin.value) for key in keys]
         with unavailable_on_trouble():
             items = self._item.batch_get(wanted, consistent_read=True)
             found = {(stored := _stored(item)).key: stored for item in items}
-        return {key: found.get(key, Stored(key, Record())) for key in keys}
+        return [found.get(key, Stored(key, Record())) for key in keys]
 
     def save(self, changes: Iterable[tuple[Stored, Record]]) -> None:
         """Writes all of them, at most MAX_CHANGES, or none.
