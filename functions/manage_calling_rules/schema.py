@@ -78,6 +78,7 @@ class EntryView(BaseModel):
     effective_from: date
     added_at: datetime
     added_by: str
+    said_at: datetime = Field(description="When its scope was last asked for")
     note: str | None
 
     @classmethod

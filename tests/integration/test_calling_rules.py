@@ -198,6 +198,7 @@ class TestList:
             "effective_from": "2026-03-02",
             "added_at": "2026-03-02T12:30:00Z",
             "added_by": "ana",
+            "said_at": "2026-03-02T12:30:00Z",
             "note": "pediu por escrito",
         }
         assert (added.status, added.body) == (200, entry)
@@ -238,6 +239,7 @@ class TestList:
             "effective_from": "2026-03-02",
             "added_at": "2026-03-02T12:30:00Z",
             "added_by": "ana",
+            "said_at": "2026-03-02T12:30:00Z",
             "note": None,
             "removed_at": "2026-03-03T12:30:00Z",
             "removed_by": "bia",

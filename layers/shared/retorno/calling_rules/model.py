@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from retorno.calendars import DAY, Calendar, Place, moment_of, place_of
 from retorno.phone import PhoneNumber
@@ -67,8 +67,8 @@ class Facts(Model):
     """
 
     calls_that_day: int = 0
-    last_abandoned_at: datetime | None = None
-    requested_at: datetime | None = None
+    last_abandoned_at: AwareDatetime | None = None
+    requested_at: AwareDatetime | None = None
     automated: bool = True
     caller_id_withheld: bool = False
 
@@ -99,7 +99,7 @@ WEEK = tuple(Weekday)
 class Window(Model):
     """Hours of some days of the week, in the called number's own time; `until` is not included."""
 
-    days: frozenset[Weekday]
+    days: tuple[Weekday, ...]
     since: time
     until: time
 
@@ -121,7 +121,7 @@ class _Rule(Model):
 
     id: str
     title: Text
-    purposes: frozenset[Purpose]
+    purposes: tuple[Purpose, ...]
     source: Source
     checked_on: date
     standing: Standing
@@ -245,7 +245,11 @@ class Listing(Model):
 
 
 class Entry(Model):
-    """A number on the do-not-call list, once for each origin."""
+    """A number on the do-not-call list, once for each origin.
+
+    `added_at` is when it first came, `said_at` when its whole scope was last asked for: a call back
+    that was asked for before that is off.
+    """
 
     number: str
     number_key: str
@@ -254,17 +258,20 @@ class Entry(Model):
     effective_from: date
     added_at: datetime
     added_by: str
+    said_at: datetime
     note: str | None = None
 
     def joined_with(self, other: "Entry") -> "Entry":
         """The one that stands, once another comes for the same number and origin.
 
         It tells who came first and when, and forbids what either does, from when either does:
-        what comes twice changes nothing, and nothing that comes makes an entry forbid less.
+        nothing that comes makes an entry forbid less.
         """
+        said = [entry.said_at for entry in (self, other) if entry.scope is Scope.ALL]
         return self.model_copy(
             update={
-                "scope": Scope.ALL if Scope.ALL in (self.scope, other.scope) else self.scope,
+                "scope": Scope.ALL if said else self.scope,
+                "said_at": max(said, default=self.said_at),
                 "effective_from": min(self.effective_from, other.effective_from),
                 "note": self.note or other.note,
             }
@@ -277,7 +284,7 @@ class Entry(Model):
         if call.place.day_at(moment) < self.effective_from:
             return False
         if call.purpose is Purpose.REQUESTED_CALLBACK and self.scope is Scope.ALL:
-            return (call.facts.requested_at or call.at) <= self.added_at
+            return (call.facts.requested_at or call.at) <= self.said_at
         return self.scope is Scope.ALL or call.purpose is Purpose.TELEMARKETING
 
 
@@ -338,8 +345,8 @@ def decide(
 ) -> Decision:
     """Whether a number may be called, at a moment and for a purpose.
 
-    `entries` are those of the number on the do-not-call list. `optional_holidays` counts Carnival,
-    Corpus Christi and the like (`Calendar`) as holidays.
+    `at` is aware. `entries` are those of the number on the do-not-call list. `optional_holidays`
+    counts Carnival, Corpus Christi and the like (`Calendar`) as holidays.
     """
     call = Call(
         place=place_of(number),

@@ -249,6 +249,7 @@ class DoNotCallList:
             effective_from=effective_from,
             added_at=now,
             added_by=by,
+            said_at=now,
             note=listing.note,
         )
 

@@ -52,6 +52,7 @@ class ListItem(Model):
     effective_from = UnicodeAttribute(null=True)
     added_at = UnicodeAttribute(null=True)
     added_by = UnicodeAttribute(null=True)
+    said_at = UnicodeAttribute(null=True)
     note = UnicodeAttribute(null=True)
     removals: JSONAttribute = JSONAttribute(null=True)
 
@@ -132,6 +133,7 @@ class DoNotCallStore:
             item.effective_from = entry.effective_from.isoformat()
             item.added_at = stamp(entry.added_at)
             item.added_by = entry.added_by
+            item.said_at = stamp(entry.said_at)
             item.note = entry.note
             item.listed = LISTED
             item.listed_order = f"{item.added_at} {item.number_key} {item.origin}"
@@ -184,6 +186,7 @@ def _stored(item: ListItem) -> Stored:
             effective_from=date.fromisoformat(item.effective_from),
             added_at=read_stamp(item.added_at),
             added_by=item.added_by,
+            said_at=read_stamp(item.said_at),
             note=item.note,
         )
     removals = tuple(Removal.model_validate(removal) for removal in item.removals or ())
