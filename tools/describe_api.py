@@ -17,6 +17,16 @@ DOCUMENT = FUNCTIONS / "describe_api" / "openapi.json"
 # Errors in a form that `retorno.http` does not use.
 POWERTOOLS_ERRORS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 
+# What the state of things may forbid.
+CONFLICTING = {
+    "POST /missed-calls/{call_id}/dismiss",
+    "POST /voicemail-reviews/{call_id}",
+    "POST /calls/{call_id}/notes",
+    "PUT /dispositions/{code}",
+    "POST /customers",
+    "PUT /customers/{customer_id}",
+}
+
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED: "No token or signature, or one that does not hold",
     HTTPStatus.FORBIDDEN: "Not for the groups of the user",
@@ -98,7 +108,9 @@ def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
     if "{" in route:
         statuses.append(HTTPStatus.NOT_FOUND)
-    if route.endswith("/dismiss") or route in {"POST /customers", "PUT /customers/{customer_id}"}:
+    if route.endswith("/import"):
+        statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if route in CONFLICTING:
         statuses.append(HTTPStatus.CONFLICT)
     if route in {"PUT /customers/{customer_id}", "DELETE /customers/{customer_id}"}:
         statuses += [HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED]

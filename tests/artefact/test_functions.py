@@ -20,6 +20,7 @@ from tests.support.zenvia import report_server
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 SUPERVISOR = user("[supervisor]")
+DIAL = {"number": "21987654321", "purpose": "telemarketing"}
 # A change that means nothing for missed calls.
 DELETED = {"eventName": "REMOVE", "dynamodb": {}}
 
@@ -37,6 +38,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
 REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "DescribeApi": (http("GET /health"), 200, JSON),
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
+    "ManageCallingRules": (http("GET /calling-windows", query=DIAL, claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
 }

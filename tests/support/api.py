@@ -32,7 +32,7 @@ class Api:
     def get(self, path: str, role: str | None = "supervisor", **query: str) -> Answer:
         # `since` stands for "from", which Python keeps for itself.
         fields = {"from" if name == "since" else name: value for name, value in query.items()}
-        return self._request("GET", path, headers=self._token(role), fields=fields)
+        return self._request("GET", path, headers=self.token(role), fields=fields)
 
     def post(self, path: str, body: Any, role: str | None = "supervisor") -> Answer:
         return self.send("POST", path, body, role)
@@ -41,7 +41,7 @@ class Api:
         return self.send("PUT", path, body, role)
 
     def send(self, method: str, path: str, body: Any, role: str | None) -> Answer:
-        headers = {"Content-Type": "application/json", **self._token(role)}
+        headers = {"Content-Type": "application/json", **self.token(role)}
         return self._request(method, path, headers=headers, body=json.dumps(body))
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
@@ -52,6 +52,9 @@ class Api:
             if page["cursor"] is None:
                 return
             query["cursor"] = page["cursor"]
+
+    def delete(self, path: str, role: str | None = "supervisor", **query: str) -> Answer:
+        return self._request("DELETE", path, headers=self.token(role), fields=query)
 
     def calls(self, events: list[dict[str, Any]]) -> Answer:
         return self.signed("/webhooks/calls", json.dumps({"events": events}).encode())
@@ -72,12 +75,12 @@ class Api:
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         return self._request(method, path, headers=headers, body=body)
 
+    def token(self, role: str | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.stack.tokens[role]}"} if role else {}
+
     def missed(self, **query: str) -> Iterator[dict[str, Any]]:
         """All missed calls, page after page."""
         return self.pages("/missed-calls", **query)
-
-    def _token(self, role: str | None) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.stack.tokens[role]}"} if role else {}
 
     def _request(self, method: str, path: str, **request: Any) -> Answer:
         response = self._pool.request(method, self.stack.api_url + path, **request)

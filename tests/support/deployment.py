@@ -36,6 +36,7 @@ class Deployment:
             "RecoveriesTable": "recoveries",
             "CustomersTable": "customers",
             "DispositionsTable": "dispositions",
+            "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
             "AnswersTable": "answers",
             "VoicemailReportsTable": "voicemail-reports",

@@ -35,6 +35,10 @@ STATUSES = {
     "manage_customers/new_customer": 201,
     "manage_customers/replaced_without_if_match": 428,
     "ingest_calls/zenvia_missed_call": 200,
+    "manage_calling_rules/agent_may_not_remove": 403,
+    "manage_calling_rules/import_with_a_bad_row": 200,
+    "manage_calling_rules/may_i_call_rio_at_night": 200,
+    "manage_calling_rules/never_call_me_again": 200,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "read_calls/calls_of_a_number": 200,
@@ -216,3 +220,10 @@ def test_missed_calls_expire_on_a_schedule(deployment: Deployment, clock: Stoppe
     invoke(deployment, "expire_missed_calls/every_five_minutes")
     answer = json.loads(invoke(deployment, "manage_missed_calls/open_missed_calls")["body"])
     assert answer["items"] == []
+
+
+def test_who_asked_not_to_be_called_is_not(deployment: Deployment) -> None:
+    invoke(deployment, "manage_calling_rules/never_call_me_again")
+    answer = json.loads(invoke(deployment, "manage_calling_rules/may_i_call_rio_at_night")["body"])
+    assert (answer["allowed"], answer["next_allowed_at"]) == (False, None)
+    assert [entry["scope"] for entry in answer["forbidden_by"]] == ["all"]

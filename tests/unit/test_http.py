@@ -198,6 +198,9 @@ class TestRights:
             "POST /voicemail-reviews/{call_id}",
             "POST /missed-calls/{call_id}/dismiss",
             "DELETE /customers/{customer_id}",
+            "GET /do-not-call",
+            "POST /do-not-call/import",
+            "DELETE /do-not-call/{number}",
         ]
 
     @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])

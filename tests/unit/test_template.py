@@ -2,10 +2,12 @@
 
 import inspect
 import json
+import re
 from typing import Any
 
 import pytest
 
+from retorno.calling_rules.profiles import all_profiles
 from retorno.http import OPEN_ROUTES, RIGHTS, Api
 from retorno.settings import Settings
 from tests.support.connect import INSTANCE_ARN
@@ -119,6 +121,15 @@ def test_every_group_that_may_do_something_exists() -> None:
         if resource["Type"] == "AWS::Cognito::UserPoolGroup"
     }
     assert groups == frozenset().union(*RIGHTS.values())
+
+
+def test_every_profile_can_be_chosen_and_no_other() -> None:
+    pattern = template()["Parameters"]["CallingProfiles"]["AllowedPattern"]
+    names = list(all_profiles())
+    for good in ("", "none", *names, ",".join(names), ", ".join(names[:2])):
+        assert re.search(pattern, good), good
+    for bad in ("br-law", f"{names[0]} {names[1]}", f"none,{names[0]}", f",{names[0]}", "br-"):
+        assert not re.search(pattern, bad), bad
 
 
 def test_the_description_of_the_api_is_up_to_date() -> None:

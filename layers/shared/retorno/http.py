@@ -61,6 +61,9 @@ Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(
 # In a path an id may be quoted; no id holds a "%" of its own.
 CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
 CustomerId = Annotated[str, Path(max_length=64)]
+NumberInPath = Annotated[
+    str, Path(max_length=256, description="In any written form"), AfterValidator(unquote)
+]
 
 # What lists may be asked for.
 Since = Annotated[Moment, Query(alias="from", description="ISO 8601, in UTC where not said")]
@@ -104,6 +107,13 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /customers/{customer_id}": ANYONE,
     "PUT /customers/{customer_id}": ANYONE,
     "DELETE /customers/{customer_id}": LEADERS,
+    "GET /calling-windows": ANYONE,
+    "GET /calling-profiles": ANYONE,
+    "GET /do-not-call": LEADERS,
+    "POST /do-not-call/import": LEADERS,
+    "GET /do-not-call/{number}": ANYONE,
+    "PUT /do-not-call/{number}": ANYONE,
+    "DELETE /do-not-call/{number}": LEADERS,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -180,16 +190,21 @@ class Api(APIGatewayHttpResolver):
         """Raises NotAuthenticated."""
         return _user(self.current_event)
 
+    @property
+    def raw_body(self) -> bytes:
+        event = self.current_event
+        body = event.body or ""
+        return base64.b64decode(body) if event.is_base64_encoded else body.encode()
+
     def webhook(self, public_url: str | None) -> WebhookRequest:
         """The request as its sender signed it; `public_url` where that is not the API's own."""
         event = self.current_event
-        body = event.body or ""
         base = public_url or f"https://{event.request_context.domain_name}"
         query = f"?{event.raw_query_string}" if event.raw_query_string else ""
         return WebhookRequest(
             url=f"{base}{event.raw_path}{query}",
             headers=event.headers,
-            body=base64.b64decode(body) if event.is_base64_encoded else body.encode(),
+            body=self.raw_body,
         )
 
 

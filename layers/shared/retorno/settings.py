@@ -137,3 +137,9 @@ class RecoverySettings(CallSettings):
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
+
+
+class CallingSettings(PhoneSettings):
+    do_not_call_table: str
+    calling_profiles: Names = ()
+    optional_holidays: bool = False
