@@ -258,6 +258,6 @@ def test_no_redirect_takes_the_token_elsewhere(
 
 
 def test_by_default_it_is_zenvias_own_api_that_is_asked() -> None:
-    names = {"CallsTable": "", "KeptPayloadsBucket": "", "ZenviaToken": ""}
+    names = {"CallsTable": "", "CustomersTable": "", "KeptPayloadsBucket": "", "ZenviaToken": ""}
     environment = environment_of("ReconcileZenvia", names)
     assert environment["ZENVIA_API_URL"] == "https://voice-api.zenvia.com"

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -123,6 +123,11 @@ def report_server() -> Iterator[ReportServer]:
             if not status:
                 self.close_connection = True
                 return
+            # Who asked may have given up.
+            with suppress(ConnectionError):
+                self.respond(status, body)
+
+        def respond(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             if status == HTTPStatus.FOUND:

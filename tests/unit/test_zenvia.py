@@ -313,8 +313,9 @@ class TestDialledCall:
         assert (call.status, call.answered_at, call.talk_seconds) == ("completed", None, None)
 
     def test_talk_without_a_status_is_an_answer(self) -> None:
-        call = call_of(dialled(None, 70, 60))
+        call = call_of(dialled(None, 70, 60, cause="16. normal"))
         assert (call.status, call.talk_seconds) == ("completed", 60)
+        assert call.end_reason == "16. normal"
 
     def test_more_talk_than_call_begins_with_the_leg(self) -> None:
         call = call_of(dialled("atendida", 10, 60))
@@ -364,7 +365,7 @@ class TestReceivedCall:
     REPORTED = received(51, BEGAN, "atendida", 78, 60, ramal_id=300, ramal="9000")
     QUEUED: ClassVar[Json] = {"id": 430, "data_inicio": after(4).isoformat()}
     MISSED_IN_QUEUE = received(
-        51, BEGAN, "Não atendida", 39, 0, fila=QUEUED, ramal={}, tempo_espera=35, ativa=0
+        51, BEGAN, "Não atendida", 42, 0, fila=QUEUED, ramal={}, tempo_espera=35, ativa=0
     )
     WAITED = received(51, BEGAN, "atendida", 39, 39, ramal_id=None)
 
@@ -381,6 +382,16 @@ class TestReceivedCall:
         assert (call.direction, call.missed, call.queue) == ("inbound", True, "430")
         assert (call.number, call.queued_at, call.wait_seconds) == (CUSTOMER, after(4), 35)
         assert call.answered_at is None
+
+    def test_the_wait_in_a_queue_ends_with_its_own_seconds(self) -> None:
+        assert call_of(self.MISSED_IN_QUEUE).ended_at == after(39)
+
+    @pytest.mark.parametrize(
+        "by", [{"ramal_id": 300}, {"ramal": "9000"}, {"ramal": {}, "fila": {"id": 430}}]
+    )
+    def test_an_extension_or_a_queue_is_a_persons_answer(self, by: Json) -> None:
+        call = call_of(received(51, BEGAN, "atendida", 78, 60, **by))
+        assert (call.status, call.missed, call.talk_seconds) == ("completed", False, 60)
 
     def test_missed_in_one_queue_and_answered_in_the_next(self) -> None:
         entered = {"id": 431, "data_inicio": after(39).isoformat()}
