@@ -1,5 +1,6 @@
 """Takes what people say of a call: how it ended, whose it is, and notes."""
 
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Annotated
@@ -17,6 +18,8 @@ from functions.annotate_calls.schema import (
     NoteView,
 )
 from retorno import clock
+from retorno.calling_rules.model import Listing, Origin
+from retorno.calling_rules.service import DoNotCallList, Wanted, do_not_call_list
 from retorno.calls.model import Note
 from retorno.calls.service import CallAnnotation, CallLinking, call_annotation, call_linking
 from retorno.http import Api, CallId
@@ -29,8 +32,17 @@ settings = cache(AnnotationSettings.from_environment)
 
 
 @cache
+def do_not_call() -> DoNotCallList:
+    return do_not_call_list(settings())
+
+
+def forbid(number: str, by: str, now: datetime) -> None:
+    do_not_call().put(Wanted(number, Listing(origin=Origin.DISPOSITION)), by, now)
+
+
+@cache
 def annotation() -> CallAnnotation:
-    return call_annotation(settings())
+    return call_annotation(settings(), forbid)
 
 
 @cache

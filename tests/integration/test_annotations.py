@@ -123,6 +123,19 @@ class TestDisposition:
         first = dispose(rung_back, "resolvido").body
         assert dispose(rung_back, "resolvido").body == first
 
+    def test_who_does_not_want_to_be_called_stays_on_the_list(
+        self, rung_back: Deployment, clock: StoppedClock
+    ) -> None:
+        route = "GET /do-not-call/{number}"
+        for code, origins in (("venda", []), ("nao_ligar", ["disposition"])):
+            assert dispose(rung_back, code).status == 200
+            listed = ask(rung_back, route, number=CUSTOMER).body["entries"]
+            assert [each["origin"] for each in listed] == origins
+        clock.advance(seconds=1)
+        dispose(rung_back, "venda")
+        (entry,) = ask(rung_back, route, number=CUSTOMER).body["entries"]
+        assert (entry["scope"], entry["added_by"]) == ("telemarketing", "ana")
+
     @pytest.mark.parametrize("code", ["nunca_ouvi", "", "A B", "x" * 41, 7, None])
     def test_has_to_be_of_the_list(self, rung_back: Deployment, code: Any) -> None:
         refused = dispose(rung_back, code)

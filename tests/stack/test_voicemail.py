@@ -142,3 +142,13 @@ def test_a_verdict_wins_a_customer_back_and_a_disposition_loses_them_again(api: 
     assert api.post("/voicemail-reviews/vm-back", {"answered_by": "human"}).status == 200
     assert state_becomes("recovered")
     assert api.post("/voicemail-reviews/vm-back", {"answered_by": "voicemail"}).status == 409
+
+
+def test_who_does_not_want_to_be_called_is_on_the_list(api: Api) -> None:
+    number = "+5511977770002"
+    rung = outbound("vm-never", datetime.now(MONDAY.tzinfo) - timedelta(hours=1), talk=30)
+    api.calls([{**event, "to": number} for event in rung])
+    path = "/calls/vm-never/disposition"
+    assert api.put(path, {"code": "nao_ligar"}, role="agent").status == 200
+    (entry,) = api.get(f"/do-not-call/{number}").body["entries"]
+    assert (entry["origin"], entry["scope"]) == ("disposition", "telemarketing")

@@ -82,7 +82,13 @@ class CallLinkSettings(CallSettings, CustomerSettings):
     pass
 
 
-class AnnotationSettings(CallLinkSettings, DispositionSettings):
+class CallingSettings(PhoneSettings):
+    do_not_call_table: str
+    calling_profiles: Names = ()
+    optional_holidays: bool = False
+
+
+class AnnotationSettings(CallLinkSettings, DispositionSettings, CallingSettings):
     notes_table: str
 
 
@@ -137,9 +143,3 @@ class RecoverySettings(CallSettings):
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
-
-
-class CallingSettings(PhoneSettings):
-    do_not_call_table: str
-    calling_profiles: Names = ()
-    optional_holidays: bool = False

@@ -36,6 +36,7 @@ from retorno.clock import Clock
 from retorno.connect import ConnectContacts
 from retorno.customers.model import Link
 from retorno.customers.service import CustomerDirectory, customer_directory
+from retorno.dispositions.model import Flag
 from retorno.dispositions.service import Dispositions, dispositions
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan
@@ -372,25 +373,41 @@ class CallUpkeep:
         return len(call_ids)
 
 
+# Puts a number on the do-not-call list, by whom and when.
+Forbid = Callable[[str, str, datetime], object]
+
+
 class CallAnnotation:
     """What operators say of calls: how they ended, and notes."""
 
     def __init__(
-        self, store: CallStore, notes: NoteStore, dispositions: Dispositions, rules: CallRules
+        self,
+        store: CallStore,
+        notes: NoteStore,
+        dispositions: Dispositions,
+        rules: CallRules,
+        forbid: Forbid,
     ) -> None:
         self._store = store
         self._notes = notes
         self._dispositions = dispositions
         self._rules = rules
+        self._forbid = forbid
 
     def dispose(self, call_id: str, code: str, by: str, now: datetime) -> Call:
         """Gives a call a disposition; the last one counts.
+
+        A customer who does not want to be called is put on the do-not-call list, and stays there
+        whatever the call is given later.
 
         Raises InvalidInput for a code that is not to be given, NotFound, Unavailable.
         """
         disposition = self._dispositions.to_give(code)
         facts = self._store.amend(call_id, lambda _: disposing(disposition, by, now))
-        return derive(call_id, facts, self._rules)
+        call = derive(call_id, facts, self._rules)
+        if call.number and Flag.DO_NOT_CALL in disposition.flags:
+            self._forbid(call.number, by, now)
+        return call
 
     def note(self, note: Note) -> Note:
         """Writes a note down. The same words of the same person are the same note.
@@ -571,12 +588,13 @@ def call_upkeep(settings: CallSettings) -> CallUpkeep:
     return CallUpkeep(CallStore(settings.calls_table))
 
 
-def call_annotation(settings: AnnotationSettings) -> CallAnnotation:
+def call_annotation(settings: AnnotationSettings, forbid: Forbid) -> CallAnnotation:
     return CallAnnotation(
         CallStore(settings.calls_table),
         NoteStore(settings.notes_table),
         dispositions(settings),
         call_rules(settings),
+        forbid,
     )
 
 
