@@ -6,7 +6,7 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -89,11 +89,13 @@ def delete(item: Model, condition: Condition) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """A part of a transaction: an item to put, or to delete, and what must hold for it."""
+class Write(Generic[ModelT]):
+    """A part of a transaction, and what must hold for it: an item to put; to update, where there
+    are `actions`; or to delete."""
 
-    item: Model
+    item: ModelT
     condition: Condition | None = None
+    actions: Sequence[Action] = ()
     delete: bool = False
 
 
@@ -105,7 +107,7 @@ class RefusedTogether(Exception):
         self.items = items
 
 
-def write_together(writes: Sequence[Write]) -> None:
+def write_together(writes: Sequence[Write[Any]]) -> None:
     """All of at most 100 writes to one account's tables, or none.
 
     Where others write the same items at the same moment it is tried again, a few times. Raises
@@ -114,8 +116,8 @@ def write_together(writes: Sequence[Write]) -> None:
     for attempt in range(TRANSACTION_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
-        # PynamoDB puts deletions first.
-        ordered = sorted(writes, key=lambda write: not write.delete)
+        # As PynamoDB does: deletions, then puts, then updates.
+        ordered = sorted(writes, key=lambda write: (not write.delete, bool(write.actions)))
         codes = _cancellation(ordered)
         if not codes:
             return
@@ -127,7 +129,7 @@ def write_together(writes: Sequence[Write]) -> None:
     raise Unavailable("the items are being written by too many at once")
 
 
-def _cancellation(writes: Sequence[Write]) -> list[str | None]:
+def _cancellation(writes: Sequence[Write[Any]]) -> list[str | None]:
     """For each write why it cancelled the transaction, None where it did not; empty when all are
     written. Raises Unavailable."""
     connection = type(writes[0].item)._get_connection().connection
@@ -135,8 +137,12 @@ def _cancellation(writes: Sequence[Write]) -> list[str | None]:
         try:
             with TransactWrite(connection=connection) as transaction:
                 for write in writes:
-                    put_or_delete = transaction.delete if write.delete else transaction.save
-                    put_or_delete(write.item, condition=write.condition)
+                    if write.delete:
+                        transaction.delete(write.item, write.condition)
+                    elif write.actions:
+                        transaction.update(write.item, list(write.actions), write.condition)
+                    else:
+                        transaction.save(write.item, write.condition)
         except TransactWriteError as error:
             codes = [reason.code if reason else None for reason in error.cancellation_reasons]
             if not {REFUSED, *CONTENTION}.isdisjoint(codes):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -31,6 +31,8 @@ from retorno.errors import (
 )
 from retorno.observability import logger
 from retorno.telephony.ports import WebhookRequest
+
+T = TypeVar("T")
 
 PROBLEM = "application/problem+json"
 
@@ -61,6 +63,7 @@ Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(
 # In a path an id may be quoted; no id holds a "%" of its own.
 CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
 CustomerId = Annotated[str, Path(max_length=64)]
+JobId = Annotated[str, Path(max_length=64)]
 
 # What lists may be asked for.
 Since = Annotated[Moment, Query(alias="from", description="ISO 8601, in UTC where not said")]
@@ -94,6 +97,11 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /customers/{customer_id}": ANYONE,
     "PUT /customers/{customer_id}": ANYONE,
     "DELETE /customers/{customer_id}": LEADERS,
+    "POST /customers/imports": LEADERS,
+    "GET /customers/imports/{import_id}": LEADERS,
+    "GET /customers/imports/{import_id}/report": LEADERS,
+    "POST /customers/exports": LEADERS,
+    "GET /customers/exports/{export_id}": LEADERS,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -121,6 +129,16 @@ def expected_version(if_match: str | None) -> int | None:
         return None
     tag = re.fullmatch(r'"([1-9]\d{0,17})"', if_match.strip(), re.ASCII)
     return int(tag[1]) if tag else 0
+
+
+def created(body: T, location: str, **headers: str) -> Response[T]:
+    """The answer that shows something new, and where it is from now on."""
+    return Response(
+        HTTPStatus.CREATED.value,
+        content_type="application/json",
+        body=body,
+        headers={"Location": location, **headers},
+    )
 
 
 def problem(

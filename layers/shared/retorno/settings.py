@@ -47,8 +47,25 @@ class PhoneSettings(Settings):
     area_code: str | None = None
 
 
+class ImportSettings(Settings):
+    jobs_table: str
+    files_bucket: str
+
+
+class SplitSettings(ImportSettings):
+    customer_rows_queue: str
+
+
 class CustomerSettings(PhoneSettings):
     customers_table: str
+
+
+class CustomerFileSettings(ImportSettings):
+    customer_exports_queue: str
+
+
+class CustomerTransferSettings(CustomerSettings, ImportSettings):
+    pass
 
 
 class CallSettings(PhoneSettings):

@@ -3,7 +3,7 @@
 All items of a customer are written together, so that none leads to a record that says otherwise.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -160,23 +160,48 @@ class CustomerStore:
 
     def save(self, saving: Saving, now: datetime) -> Stored:
         """Raises Changed, Claimed, Unavailable."""
-        (stored,) = self.save_together([saving], now)
-        return stored
-
-    def save_together(self, savings: Sequence[Saving], now: datetime) -> list[Stored]:
-        """All or none, where `fit_together` says that they can be.
-
-        Raises Changed or Claimed, of any of them; Unavailable.
-        """
-        after = [_after(saving, now) for saving in savings]
-        self._write(
-            [
-                write
-                for saving, stored in zip(savings, after, strict=True)
-                for write in self._writes(saving, stored)
-            ]
-        )
+        after = _after(saving, now)
+        self._write(self._writes(saving, after))
         return after
+
+    def save_many(self, savings: Iterable[Saving], now: datetime) -> list[Saving]:
+        """Each whole or not at all, in as few requests as that takes.
+
+        Says which were not written, because of someone who wrote since. Raises Unavailable.
+        """
+        failed: list[Saving] = []
+        for pack in self._packs(savings, now):
+            try:
+                self._write([write for _, writes in pack for write in writes])
+            except (Changed, Claimed):
+                failed += [saving for saving, writes in pack if not self._is_written(writes, pack)]
+        return failed
+
+    def _is_written(self, writes: list[Write[CustomerItem]], pack: Sequence[Any]) -> bool:
+        if len(pack) == 1:
+            return False
+        try:
+            self._write(writes)
+        except (Changed, Claimed):
+            return False
+        return True
+
+    def _packs(
+        self, savings: Iterable[Saving], now: datetime
+    ) -> Iterator[list[tuple[Saving, list[Write[CustomerItem]]]]]:
+        """So many as fit in one transaction, which may touch no item twice."""
+        pack: list[tuple[Saving, list[Write[CustomerItem]]]] = []
+        touched: set[tuple[str, str]] = set()
+        for saving in savings:
+            writes = self._writes(saving, _after(saving, now))
+            keys = {(write.item.pk, write.item.sk) for write in writes}
+            if pack and (len(touched) + len(keys) > MAX_ITEMS_AT_ONCE or touched & keys):
+                yield pack
+                pack, touched = [], set()
+            pack.append((saving, writes))
+            touched |= keys
+        if pack:
+            yield pack
 
     def delete(self, before: Stored) -> None:
         """Raises Changed, Unavailable."""
@@ -193,7 +218,7 @@ class CustomerStore:
                 raise Changed from None
             raise Claimed(refused[0].pk.partition("#")[0]) from None
 
-    def _writes(self, saving: Saving, after: Stored) -> list[Write]:
+    def _writes(self, saving: Saving, after: Stored) -> list[Write[CustomerItem]]:
         old = {(item.pk, item.sk): item for item in self._leads(saving.before)}
         new = {(item.pk, item.sk): item for item in self._leads(after)}
         return [
@@ -309,11 +334,6 @@ class CustomerStore:
                 known = list(refusal.item.choices) if isinstance(refusal.item, CustomerItem) else []
                 condition = self._item.choices == known
         raise Unavailable("the number is being written by too many at once")
-
-
-def fit_together(savings: Sequence[Saving]) -> bool:
-    """Whether new customers are few enough, with all that leads to them, for one transaction."""
-    return sum(3 + len(saving.customer.numbers()) for saving in savings) <= MAX_ITEMS_AT_ONCE
 
 
 def claim_of(field: str, value: str) -> str:
