@@ -56,7 +56,7 @@ class TestFile:
             "Nome;Celular;Cidade\nJosé;11 98765-4321;São Paulo\n".encode(),
             "﻿NOME,Telemóvel,Localidade\r\nJosé,(11)98765-4321,São Paulo\r\n".encode(),
             "name\tcity\tMOBILE\nJosé\tSão Paulo\t+5511987654321".encode("cp1252"),
-            '\n\n "Razão Social";"Código";"CELULAR";"cidade"\nJosé;;11987654321;"São\nPaulo"'.encode(),
+            '\n\n "Razão Social";"CELULAR";"cidade"\nJosé;11987654321;"São\nPaulo"'.encode(),
         ],
     )
     def test_may_be_written_as_spreadsheets_do(
@@ -209,7 +209,10 @@ class TestRow:
     def test_merges_with_others_of_the_customer_and_erases_nothing(
         self, deployment: Deployment
     ) -> None:
-        header = "código;nome;cidade;etiquetas;celular;filial;telefone da filial;contato;celular do contato\n"
+        header = (
+            "código;nome;cidade;etiquetas;celular;"
+            "filial;telefone da filial;contato;celular do contato\n"
+        )
         rows = [
             "7;Padaria;Campinas;vip, sul;11987650001;;;;",
             "7;Padaria;;;;Centro;1130001000;Ana;11987650002",
@@ -335,7 +338,7 @@ class TestAgain:
 def test_customers_are_found_by_their_numbers_and_cost_little(deployment: Deployment) -> None:
     lines = ["código;nome;documento;celular"]
     lines += [f"C{n};Cliente {n};{n};11 98765-{n:04}" for n in range(200)]
-    import_id, messages = split(deployment, "\n".join(lines).encode())
+    _, messages = split(deployment, "\n".join(lines).encode())
     with counted() as requests:
         take(deployment, messages)
     assert len(messages) == 1

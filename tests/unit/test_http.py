@@ -183,6 +183,7 @@ BODIES = {
     "POST /missed-calls/{call_id}/dismiss": b'{"reason": "wrong number"}',
     "POST /customers": b'{"name": "Fulano"}',
     "PUT /customers/{customer_id}": b'{"name": "Fulano"}',
+    "POST /customers/imports": b'{"bytes": 1}',
 }
 # What there is, what was made, and what there is not.
 ALLOWED = (200, 201, 404)
@@ -217,6 +218,11 @@ class TestRights:
         assert DECIDING == [
             "POST /missed-calls/{call_id}/dismiss",
             "DELETE /customers/{customer_id}",
+            "POST /customers/imports",
+            "GET /customers/imports/{import_id}",
+            "GET /customers/imports/{import_id}/report",
+            "POST /customers/exports",
+            "GET /customers/exports/{export_id}",
         ]
         for route in DECIDING:
             assert ask(deployment, route, user("[agent]")).status == 403, route

@@ -102,7 +102,7 @@ class Write(Generic[ModelT]):
 class RefusedTogether(Exception):
     """Conditions of a transaction did not hold: those of `items`. Nothing was written."""
 
-    def __init__(self, items: Sequence[Model]) -> None:
+    def __init__(self, items: Sequence[Any]) -> None:
         super().__init__("the conditions did not hold")
         self.items = items
 

@@ -102,14 +102,6 @@ class Changed(Exception):
     """Someone else wrote the customer since it was read, or made one of that id."""
 
 
-class Claimed(Conflict):
-    """`field`, the document or the code, is another customer's."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(f"another customer has this {field}")
-        self.field = field
-
-
 @dataclass(frozen=True, slots=True)
 class Saving:
     """A customer as it is to be, and as it was: None for a new one."""
@@ -159,7 +151,7 @@ class CustomerStore:
             return {item.pk: item.customer_id for item in found}
 
     def save(self, saving: Saving, now: datetime) -> Stored:
-        """Raises Changed, Claimed, Unavailable."""
+        """Raises Changed; Conflict where another customer has its document or code; Unavailable."""
         after = _after(saving, now)
         self._write(self._writes(saving, after))
         return after
@@ -173,7 +165,7 @@ class CustomerStore:
         for pack in self._packs(savings, now):
             try:
                 self._write([write for _, writes in pack for write in writes])
-            except (Changed, Claimed):
+            except (Changed, Conflict):
                 failed += [saving for saving, writes in pack if not self._is_written(writes, pack)]
         return failed
 
@@ -182,7 +174,7 @@ class CustomerStore:
             return False
         try:
             self._write(writes)
-        except (Changed, Claimed):
+        except (Changed, Conflict):
             return False
         return True
 
@@ -209,14 +201,14 @@ class CustomerStore:
         record = self._item(_pk(before.customer.customer_id), RECORD)
         self._write([Write(record, self._is(before), delete=True), *leads])
 
-    def _write(self, writes: Sequence[Write]) -> None:
+    def _write(self, writes: Sequence[Write[CustomerItem]]) -> None:
         try:
             write_together(writes)
         except RefusedTogether as refusal:
-            refused = [item for item in refusal.items if isinstance(item, CustomerItem)]
-            if any(item.sk == RECORD for item in refused):
+            if any(item.sk == RECORD for item in refusal.items):
                 raise Changed from None
-            raise Claimed(refused[0].pk.partition("#")[0]) from None
+            field = refusal.items[0].pk.partition("#")[0]
+            raise Conflict(f"another customer has this {field}") from None
 
     def _writes(self, saving: Saving, after: Stored) -> list[Write[CustomerItem]]:
         old = {(item.pk, item.sk): item for item in self._leads(saving.before)}
