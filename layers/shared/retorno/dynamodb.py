@@ -34,12 +34,14 @@ TRANSACTION_ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.02
 
 
-def bind(model: type[ModelT], table_name: str) -> type[ModelT]:
+def bind(
+    model: type[ModelT], table_name: str, read_timeout_seconds: float = READ_TIMEOUT_SECONDS
+) -> type[ModelT]:
     """The model, for one table: table names are settings, so they are not known at import."""
     meta = {
         "table_name": table_name,
         "connect_timeout_seconds": CONNECT_TIMEOUT_SECONDS,
-        "read_timeout_seconds": READ_TIMEOUT_SECONDS,
+        "read_timeout_seconds": read_timeout_seconds,
         "max_retry_attempts": MAX_RETRIES,
     }
     namespace = {"Meta": type("Meta", (), meta)}

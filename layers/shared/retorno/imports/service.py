@@ -6,7 +6,7 @@ from datetime import datetime
 from tempfile import TemporaryFile
 from uuid import uuid4
 
-from retorno.errors import InputTooLarge, NotFound
+from retorno.errors import InputTooLarge, InvalidInput, NotFound
 from retorno.imports import reading
 from retorno.imports.model import (
     MAX_FILE_BYTES,
@@ -72,10 +72,10 @@ class Imports:
     ) -> ReportPage:
         """What became of the rows that are done, all or some of them.
 
-        Raises NotFound, Unavailable.
+        Raises NotFound, InvalidInput for a `start` that is none, Unavailable.
         """
         self.one(import_id)
-        first, after = (int(start["chunk"]), int(start["row"])) if start else (0, 0)
+        first, after = _position(start) if start else (0, 0)
         rows: list[RowReport] = []
         for number in self._jobs.chunks(import_id, first, shown):
             for row in self._files.report(import_id, number):
@@ -85,6 +85,14 @@ class Imports:
                     return ReportPage(rows, {"chunk": str(number), "row": str(rows[-1].number)})
                 rows.append(row)
         return ReportPage(rows, None)
+
+
+def _position(start: Mapping[str, str]) -> tuple[int, int]:
+    """A chunk, and a row that was shown."""
+    try:
+        return int(start["chunk"]), int(start["row"])
+    except ValueError:
+        raise InvalidInput("cursor", "is none that this API gave") from None
 
 
 class Splitting:
