@@ -78,9 +78,9 @@ def replace(
     summary="Deletes a customer; for supervisors",
     status_code=204,
 )
-def delete(customer_id: CustomerId, if_match: IfMatch = None) -> Response[None]:
+def delete(customer_id: CustomerId, if_match: IfMatch = None) -> Response[str]:
     customers().delete(customer_id, expected_version(if_match))
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 def _shown(stored: Stored) -> Response[CustomerView]:

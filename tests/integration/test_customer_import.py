@@ -322,6 +322,24 @@ class TestAgain:
             f"Contato {n}" for n in range(4)
         ]
 
+    def test_a_row_whose_document_is_taken_meanwhile_is_of_who_took_it(
+        self, deployment: Deployment
+    ) -> None:
+        import_id, messages = split(deployment, b"nome;documento;cidade\nBia;2;\nAna;1;Cotia\n")
+        save_many, taken = CustomerStore.save_many, list[str]()
+
+        def late(store: CustomerStore, savings: Any, now: Any) -> Any:
+            if not taken:
+                taken.append(made(deployment, name="Ana", document="1"))
+            return save_many(store, savings, now)
+
+        with patch.object(CustomerStore, "save_many", late):
+            take(deployment, messages)
+        told = [(row["outcome"], row["customer_id"]) for row in report(deployment, import_id)]
+        assert told[0][0] == "created"
+        assert told[1] == ("updated", taken[0])
+        assert [each["name"] for each in customers(deployment)] == ["Ana", "Bia"]
+
     def test_a_message_that_cannot_be_read_comes_back(self, deployment: Deployment) -> None:
         _, messages = split(deployment, self.CONTENT)
         answer = deployment.call("ImportCustomers", sqs("poison", *messages))

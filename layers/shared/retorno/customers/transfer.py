@@ -35,7 +35,10 @@ class Reading:
 
 @dataclass(slots=True)
 class Plan:
-    """What becomes of a customer, and of each row that tells of it, by number."""
+    """What becomes of a customer, and of each row that tells of it, by number.
+
+    Of rows that an earlier run of the same chunk wrote, the outcome is what it was then.
+    """
 
     before: Stored | None
     customer: Customer | None
@@ -140,28 +143,24 @@ class CustomerImport:
         self, readings: Sequence[Reading], chunk: Chunk, now: datetime
     ) -> Iterator[RowReport]:
         """Reports the rows that were taken: not those of a customer whom someone wrote since."""
-        plans = self._plans(readings)
-        told_before = {
-            customer_id: _outcomes(plan.before, chunk) for customer_id, plan in plans.items()
-        }
+        plans = self._plans(readings, chunk)
         savings = [
-            Saving(plan.customer, plan.before, _mark(chunk, told_before[customer_id], plan))
-            for customer_id, plan in plans.items()
+            Saving(plan.customer, plan.before, _mark(chunk, plan.outcomes))
+            for plan in plans.values()
             if plan.customer and (plan.before is None or plan.customer != plan.before.customer)
         ]
         failed = {each.customer.customer_id for each in self._store.save_many(savings, now)}
         for customer_id in plans.keys() - failed:
             plan = plans[customer_id]
-            for number, outcome in (plan.outcomes | told_before[customer_id]).items():
-                if number in plan.outcomes:
-                    yield RowReport(
-                        number=number,
-                        outcome=outcome,
-                        record_id=customer_id,
-                        problems=tuple(plan.problems[number]),
-                    )
+            for number, problems in plan.problems.items():
+                yield RowReport(
+                    number=number,
+                    outcome=plan.outcomes[number],
+                    record_id=customer_id,
+                    problems=tuple(problems),
+                )
 
-    def _plans(self, readings: Sequence[Reading]) -> dict[str, Plan]:
+    def _plans(self, readings: Sequence[Reading], chunk: Chunk) -> dict[str, Plan]:
         claims = self._store.claimants(
             (each.told.document for each in readings if each.told.document),
             (each.told.code for each in readings if each.told.code),
@@ -171,13 +170,14 @@ class CustomerImport:
         merging = Merging(claims, stored, self._new_id)
         for reading in readings:
             merging.add(reading)
+        for plan in merging.plans.values():
+            plan.outcomes |= _outcomes(plan.before, chunk)
         return merging.plans
 
 
-def _mark(chunk: Chunk, told_before: Mapping[int, Outcome], plan: Plan) -> str:
+def _mark(chunk: Chunk, outcomes: Mapping[int, Outcome]) -> str:
     """Says with a customer what became of a chunk's rows, so that it can be told again if the
     chunk comes again: "<import>/<chunk> 2:created,3:updated"."""
-    outcomes = plan.outcomes | dict(told_before)
     return f"{chunk.name} {','.join(f'{number}:{each}' for number, each in outcomes.items())}"
 
 
