@@ -173,12 +173,10 @@ class CustomerStore:
             try:
                 self._write([write for _, writes in pack for write in writes])
             except (Changed, Conflict):
-                failed += [saving for saving, writes in pack if not self._is_written(writes, pack)]
+                failed += [saving for saving, writes in pack if not self._is_written(writes)]
         return failed
 
-    def _is_written(self, writes: list[Write[CustomerItem]], pack: Sequence[Any]) -> bool:
-        if len(pack) == 1:
-            return False
+    def _is_written(self, writes: list[Write[CustomerItem]]) -> bool:
         try:
             self._write(writes)
         except (Changed, Conflict):
