@@ -14,7 +14,7 @@ from retorno import cursor as cursors
 from retorno.customers.model import MAX_TEXT_LENGTH, CustomerDraft, Stored
 from retorno.customers.service import CustomerRecords, customer_records
 from retorno.errors import InvalidInput
-from retorno.http import Api, Cursor, CustomerId, IfMatch, Limit, etag, expected_version
+from retorno.http import Api, Cursor, CustomerId, IfMatch, Limit, created, etag, expected_version
 from retorno.settings import CustomerSettings
 
 app = Api()
@@ -52,7 +52,7 @@ def page(
 def create(draft: Annotated[CustomerDraft, Body()]) -> Response[CustomerView]:
     stored = customers().create(draft, clock.now())
     location = f"/customers/{stored.customer.customer_id}"
-    return _shown(stored, HTTPStatus.CREATED, {"Location": location})
+    return created(CustomerView.of(stored), location, ETag=etag(stored.version))
 
 
 @app.get("/customers/<customer_id>", tags=["customers"], summary="A customer")
@@ -78,19 +78,17 @@ def replace(
     summary="Deletes a customer; for supervisors",
     status_code=204,
 )
-def delete(customer_id: CustomerId, if_match: IfMatch = None) -> Response[None]:
+def delete(customer_id: CustomerId, if_match: IfMatch = None) -> Response[str]:
     customers().delete(customer_id, expected_version(if_match))
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
-def _shown(
-    stored: Stored, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> Response[CustomerView]:
+def _shown(stored: Stored) -> Response[CustomerView]:
     return Response(
-        status.value,
+        HTTPStatus.OK.value,
         content_type="application/json",
-        body=CustomerView(**stored.customer.model_dump(), version=stored.version),
-        headers={"ETag": etag(stored.version), **(headers or {})},
+        body=CustomerView.of(stored),
+        headers={"ETag": etag(stored.version)},
     )
 
 

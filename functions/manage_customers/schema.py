@@ -2,22 +2,25 @@
 
 from pydantic import BaseModel, Field
 
-from retorno.customers.model import Customer, Place
+from retorno.customers.model import Customer, Place, Stored
 from retorno.customers.service import Found, FoundPage
 
 
 class CustomerView(Customer):
     version: int = Field(description="Of the ETag")
 
+    @classmethod
+    def of(cls, stored: Stored) -> "CustomerView":
+        return cls(**stored.customer.model_dump(), version=stored.version)
+
 
 class FoundCustomerView(CustomerView):
     matches: list[Place] = Field(description="Where the number that was asked for stands")
 
     @classmethod
-    def of(cls, found: Found) -> "FoundCustomerView":
-        stored = found.stored
-        values = stored.customer.model_dump()
-        return cls(**values, version=stored.version, matches=list(found.places))
+    def of_found(cls, found: Found) -> "FoundCustomerView":
+        view = CustomerView.of(found.stored)
+        return cls(**view.model_dump(), matches=list(found.places))
 
 
 class CustomerList(BaseModel):
@@ -26,4 +29,4 @@ class CustomerList(BaseModel):
 
     @classmethod
     def of(cls, page: FoundPage, cursor: str | None) -> "CustomerList":
-        return cls(items=[FoundCustomerView.of(found) for found in page.items], cursor=cursor)
+        return cls(items=[FoundCustomerView.of_found(found) for found in page.items], cursor=cursor)

@@ -24,13 +24,20 @@ DIAL = {"number": "21987654321", "purpose": "telemarketing"}
 # A change that means nothing for missed calls.
 DELETED = {"eventName": "REMOVE", "dynamodb": {}}
 
+# A file, rows and an export of nobody's.
+UPLOADED = {"detail": {"object": {"key": "imports/customers/nobodys.csv", "etag": "etag"}}}
+ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]})
+
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ExpireMissedCalls": ({}, None),
     "IngestConnectContacts": (
         sqs(json.dumps(event("INITIATED", channel="CHAT"))),
         {"batchItemFailures": []},
     ),
+    "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
+    "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "SplitImports": (UPLOADED, None),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
     "SweepCalls": ({}, None),
@@ -39,6 +46,12 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "DescribeApi": (http("GET /health"), 200, JSON),
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
     "ManageCallingRules": (http("GET /calling-windows", query=DIAL, claims=SUPERVISOR), 200, JSON),
+    "ManageCustomerFiles": (
+        http("GET /customers/imports/{import_id}", path="/customers/imports/1", claims=SUPERVISOR),
+        404,
+        PROBLEM,
+    ),
+    "ManageCustomers": (http("GET /customers", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
 }

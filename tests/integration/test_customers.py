@@ -212,13 +212,15 @@ class TestByName:
     def test_pages_hold_every_customer_once_in_the_order_of_names(
         self, deployment: Deployment
     ) -> None:
-        longest = [letter * 200 for letter in ("ﷺ", "𝔘", "𐐀")]
-        expected = [f"Cliente {n:02}" for n in range(7)]
+        longest = [letter * 200 for letter in ("ﷺ", "𐐀")]
+        expected = ["1ª Via", "Árvore", *(f"Cliente {n}" for n in range(4)), "𝔘" * 200]
         for name in [*reversed(expected), *longest]:
             made(deployment, name=name)
-        found = all_names(deployment, limit="1")
-        assert found[:7] == expected
-        assert sorted(found[7:]) == sorted(longest)
+        for limit in ("1", "3", "9", "500"):
+            found = all_names(deployment, limit=limit)
+            assert found[:7] == expected
+            assert sorted(found[7:]) == sorted(longest)
+        assert all_names(deployment, limit="3", name="cliente") == expected[2:6]
 
     def test_a_cursor_of_another_list_is_refused(self, deployment: Deployment) -> None:
         made(deployment)

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import urllib3
@@ -22,6 +22,7 @@ class Answer:
     status: int
     body: Any
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Api:
@@ -40,10 +41,6 @@ class Api:
     def put(self, path: str, body: Any, role: str | None = "supervisor") -> Answer:
         return self.send("PUT", path, body, role)
 
-    def send(self, method: str, path: str, body: Any, role: str | None) -> Answer:
-        headers = {"Content-Type": "application/json", **self.token(role)}
-        return self._request(method, path, headers=headers, body=json.dumps(body))
-
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """All items of a list, page after page."""
         while True:
@@ -55,6 +52,27 @@ class Api:
 
     def delete(self, path: str, role: str | None = "supervisor", **query: str) -> Answer:
         return self._request("DELETE", path, headers=self.token(role), fields=query)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        role: str | None = "supervisor",
+        **headers: str,
+    ) -> Answer:
+        """A request with a JSON body, or with none; `if_match` is header If-Match."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json", **self.token(role), **named}
+        return self._request(method, path, headers=headers, body=content)
+
+    def put_file(self, url: str, content: bytes) -> int:
+        """Puts a file at an address that needs no token; says the status."""
+        return self._pool.request("PUT", url, body=content).status
+
+    def get_file(self, url: str) -> bytes:
+        return self._pool.request("GET", url).data
 
     def calls(self, events: list[dict[str, Any]]) -> Answer:
         return self.signed("/webhooks/calls", json.dumps({"events": events}).encode())
@@ -85,7 +103,8 @@ class Api:
     def _request(self, method: str, path: str, **request: Any) -> Answer:
         response = self._pool.request(method, self.stack.api_url + path, **request)
         content_type = response.headers.get("Content-Type", "")
-        return Answer(response.status, json.loads(response.data or b"null"), content_type)
+        body = json.loads(response.data or b"null")
+        return Answer(response.status, body, content_type, response.headers)
 
 
 def eventually(look: Callable[[], T], wanted: Callable[[T], bool]) -> T:

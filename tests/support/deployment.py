@@ -17,6 +17,7 @@ from tests.support.tables import create_table
 
 REGION: Final = "sa-east-1"
 BUCKET = "kept-payloads"
+FILES_BUCKET = "files"
 QUEUE = "deferred-calls"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
@@ -35,6 +36,7 @@ class Deployment:
             "CallsTable": "calls",
             "RecoveriesTable": "recoveries",
             "CustomersTable": "customers",
+            "JobsTable": "jobs",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
@@ -44,12 +46,16 @@ class Deployment:
         for logical_id, name in tables.items():
             create_table(logical_id, name)
         self._calls = Stream("calls")
-        boto3.client("s3").create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
+        for bucket in (BUCKET, FILES_BUCKET):
+            boto3.client("s3").create_bucket(
+                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
         self._variables: dict[str, str] = {}
         self._names = {
             **tables,
+            "FilesBucket": FILES_BUCKET,
+            "CustomerRowsQueue": _queue("customer-rows"),
+            "CustomerExportsQueue": _queue("customer-exports"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),
@@ -66,6 +72,10 @@ class Deployment:
     @property
     def queue_url(self) -> str:
         return self._names["DeferredCallsQueue"]
+
+    def name(self, logical_id: str) -> str:
+        """What the template's `!Ref` gives for a resource."""
+        return self._names[logical_id]
 
     def call(self, function: str, event: Mapping[str, Any]) -> Any:
         """Calls a function, by its logical id, with the environment that the template gives it."""
@@ -126,6 +136,10 @@ class Deployment:
 
     def keep(self, key: str, payload: bytes) -> None:
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=payload)
+
+
+def _queue(name: str) -> str:
+    return boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
 
 
 def _secret(name: str, **kept: str) -> str:

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from retorno import clock
+from retorno.imports.store import JobStore
 from tests.support.clock import StoppedClock
 from tests.support.connect import described, instance
 from tests.support.deployment import Deployment
 from tests.support.events import http, user
+from tests.support.files import put, waiting
 from tests.support.functions import functions
 from tests.support.zenvia import received, report_server
 
@@ -31,6 +34,8 @@ STATUSES = {
     "ingest_calls/unreadable_body": 422,
     "manage_dispositions/all": 200,
     "manage_dispositions/voicemail_cannot_buy": 422,
+    "manage_customer_files/agent_may_not_export": 403,
+    "manage_customer_files/new_import": 201,
     "manage_customers/found_by_number": 200,
     "manage_customers/new_customer": 201,
     "manage_customers/replaced_without_if_match": 428,
@@ -51,10 +56,13 @@ OTHERS = {
     "ingest_connect_contacts/chat_is_ignored",
     "ingest_connect_contacts/contact_record",
     "ingest_connect_contacts/missed_call",
+    "export_customers/asked_for",
+    "import_customers/two_rows",
     "match_recoveries/missed_call",
     "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
     "report_voicemail/one_week",
+    "split_imports/uploaded_file",
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
     "track_answers/short_answer",
@@ -140,6 +148,30 @@ def test_a_customer_is_found_by_a_contacts_number(deployment: Deployment) -> Non
     invoke(deployment, "manage_customers/new_customer")
     answer = json.loads(invoke(deployment, "manage_customers/found_by_number")["body"])
     assert [customer["matches"][0]["contact"] for customer in answer["items"]] == ["Maria"]
+
+
+def test_a_file_is_split_and_its_rows_taken(deployment: Deployment) -> None:
+    import_id = "7c1f6f0e-5d0a-4c55-9a57-5f0d6e3c2b11"
+    content = "nome;contato;celular do contato\nPadaria São João;Maria;(19) 98765-4321\n"
+    event = read("split_imports/uploaded_file")
+    event["detail"]["object"] |= put(f"imports/customers/{import_id}.csv", content.encode())[
+        "detail"
+    ]["object"]
+    JobStore("jobs").add(import_id, "customers", "ana", clock.now())
+    deployment.call("SplitImports", event)
+    assert len(waiting(deployment, "CustomerRowsQueue")) == 1
+    assert invoke(deployment, "import_customers/two_rows") == {"batchItemFailures": []}
+    answer = json.loads(invoke(deployment, "manage_customers/found_by_number")["body"])
+    assert [customer["name"] for customer in answer["items"]] == ["Padaria São João"]
+
+
+def test_an_export_is_written(deployment: Deployment) -> None:
+    export_id = "0d8b1f8e-3c4d-4a76-8c0e-6a1b5c9d7e22"
+    JobStore("jobs").add(export_id, "customers", "ana", clock.now())
+    assert invoke(deployment, "export_customers/asked_for") == {"batchItemFailures": []}
+    found = JobStore("jobs").get_export(export_id, "customers")
+    assert found is not None
+    assert found.rows == 0
 
 
 def test_one_of_two_messages_is_poisoned(deployment: Deployment) -> None:

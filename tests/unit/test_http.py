@@ -201,6 +201,11 @@ class TestRights:
             "GET /do-not-call",
             "POST /do-not-call/import",
             "DELETE /do-not-call/{number}",
+            "POST /customers/imports",
+            "GET /customers/imports/{import_id}",
+            "GET /customers/imports/{import_id}/report",
+            "POST /customers/exports",
+            "GET /customers/exports/{export_id}",
         ]
 
     @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -36,12 +36,14 @@ TRANSACTION_ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.02
 
 
-def bind(model: type[ModelT], table_name: str) -> type[ModelT]:
+def bind(
+    model: type[ModelT], table_name: str, read_timeout_seconds: float = READ_TIMEOUT_SECONDS
+) -> type[ModelT]:
     """The model, for one table: table names are settings, so they are not known at import."""
     meta = {
         "table_name": table_name,
         "connect_timeout_seconds": CONNECT_TIMEOUT_SECONDS,
-        "read_timeout_seconds": READ_TIMEOUT_SECONDS,
+        "read_timeout_seconds": read_timeout_seconds,
         "max_retry_attempts": MAX_RETRIES,
     }
     namespace = {"Meta": type("Meta", (), meta)}
@@ -101,23 +103,25 @@ def delete(item: Model, condition: Condition) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """A part of a transaction: an item to put, or to delete, and what must hold for it."""
+class Write(Generic[ModelT]):
+    """A part of a transaction, and what must hold for it: an item to put; to update, where there
+    are `actions`; or to delete."""
 
-    item: Model
+    item: ModelT
     condition: Condition | None = None
+    actions: Sequence[Action] = ()
     delete: bool = False
 
 
 class RefusedTogether(Exception):
     """Conditions of a transaction did not hold: those of `items`. Nothing was written."""
 
-    def __init__(self, items: Sequence[Model]) -> None:
+    def __init__(self, items: Sequence[Any]) -> None:
         super().__init__("the conditions did not hold")
         self.items = items
 
 
-def write_together(writes: Sequence[Write]) -> None:
+def write_together(writes: Sequence[Write[Any]]) -> None:
     """All of at most 100 writes to one account's tables, or none.
 
     Where others write the same items at the same moment it is tried again, a few times. Raises
@@ -126,8 +130,8 @@ def write_together(writes: Sequence[Write]) -> None:
     for attempt in range(TRANSACTION_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
-        # PynamoDB puts deletions first.
-        ordered = sorted(writes, key=lambda write: not write.delete)
+        # As PynamoDB does: deletions, then puts, then updates.
+        ordered = sorted(writes, key=lambda write: (not write.delete, bool(write.actions)))
         codes = _cancellation(ordered)
         if not codes:
             return
@@ -139,7 +143,7 @@ def write_together(writes: Sequence[Write]) -> None:
     raise Unavailable("the items are being written by too many at once")
 
 
-def _cancellation(writes: Sequence[Write]) -> list[str | None]:
+def _cancellation(writes: Sequence[Write[Any]]) -> list[str | None]:
     """For each write why it cancelled the transaction, None where it did not; empty when all are
     written. Raises Unavailable."""
     connection = type(writes[0].item)._get_connection().connection
@@ -147,8 +151,12 @@ def _cancellation(writes: Sequence[Write]) -> list[str | None]:
         try:
             with TransactWrite(connection=connection) as transaction:
                 for write in writes:
-                    put_or_delete = transaction.delete if write.delete else transaction.save
-                    put_or_delete(write.item, condition=write.condition)
+                    if write.delete:
+                        transaction.delete(write.item, write.condition)
+                    elif write.actions:
+                        transaction.update(write.item, list(write.actions), write.condition)
+                    else:
+                        transaction.save(write.item, write.condition)
         except TransactWriteError as error:
             codes = [reason.code if reason else None for reason in error.cancellation_reasons]
             if not {REFUSED, *CONTENTION}.isdisjoint(codes):

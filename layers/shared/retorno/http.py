@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -31,6 +31,8 @@ from retorno.errors import (
 )
 from retorno.observability import logger
 from retorno.telephony.ports import WebhookRequest
+
+T = TypeVar("T")
 
 PROBLEM = "application/problem+json"
 
@@ -64,6 +66,7 @@ CustomerId = Annotated[str, Path(max_length=64)]
 NumberInPath = Annotated[
     str, Path(max_length=256, description="In any written form"), AfterValidator(unquote)
 ]
+JobId = Annotated[str, Path(max_length=64)]
 
 # What lists may be asked for.
 Since = Annotated[Moment, Query(alias="from", description="ISO 8601, in UTC where not said")]
@@ -114,6 +117,11 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /do-not-call/{number}": ANYONE,
     "PUT /do-not-call/{number}": ANYONE,
     "DELETE /do-not-call/{number}": LEADERS,
+    "POST /customers/imports": LEADERS,
+    "GET /customers/imports/{import_id}": LEADERS,
+    "GET /customers/imports/{import_id}/report": LEADERS,
+    "POST /customers/exports": LEADERS,
+    "GET /customers/exports/{export_id}": LEADERS,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -143,6 +151,16 @@ def expected_version(if_match: str | None) -> int | None:
         return None
     tag = re.fullmatch(r'"([1-9]\d{0,17})"', if_match.strip(), re.ASCII)
     return int(tag[1]) if tag else 0
+
+
+def created(body: T, location: str, **headers: str) -> Response[T]:
+    """The answer that shows something new, and where it is from now on."""
+    return Response(
+        HTTPStatus.CREATED.value,
+        content_type="application/json",
+        body=body,
+        headers={"Location": location, **headers},
+    )
 
 
 def problem(

@@ -63,8 +63,25 @@ class PhoneSettings(Settings):
     area_code: str | None = None
 
 
+class ImportSettings(Settings):
+    jobs_table: str
+    files_bucket: str
+
+
+class SplitSettings(ImportSettings):
+    customer_rows_queue: str
+
+
 class CustomerSettings(PhoneSettings):
     customers_table: str
+
+
+class CustomerFileSettings(ImportSettings):
+    customer_exports_queue: str
+
+
+class CustomerTransferSettings(CustomerSettings, ImportSettings):
+    pass
 
 
 class CallSettings(PhoneSettings):
@@ -82,13 +99,16 @@ class CallLinkSettings(CallSettings, CustomerSettings):
     pass
 
 
-class CallingSettings(PhoneSettings):
+class DoNotCallSettings(PhoneSettings):
     do_not_call_table: str
+
+
+class CallingSettings(DoNotCallSettings):
     calling_profiles: Names = ()
     optional_holidays: bool = False
 
 
-class AnnotationSettings(CallLinkSettings, DispositionSettings, CallingSettings):
+class AnnotationSettings(CallLinkSettings, DispositionSettings, DoNotCallSettings):
     notes_table: str
 
 

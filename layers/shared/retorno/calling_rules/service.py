@@ -23,7 +23,7 @@ from retorno.calling_rules.store import MAX_CHANGES, DoNotCallStore, EntryPage, 
 from retorno.dynamodb import Refused
 from retorno.errors import InputTooLarge, InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan, PhoneNumber
-from retorno.settings import CallingSettings
+from retorno.settings import CallingSettings, DoNotCallSettings
 from retorno.times import Period
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
@@ -282,7 +282,7 @@ def calling_rules(settings: CallingSettings) -> CallingRules:
     )
 
 
-def do_not_call_list(settings: CallingSettings) -> DoNotCallList:
+def do_not_call_list(settings: DoNotCallSettings) -> DoNotCallList:
     return DoNotCallList(
         DoNotCallStore(settings.do_not_call_table),
         NumberPlan(settings.country, settings.area_code),

@@ -49,7 +49,7 @@ def _none_if_blank(value: object) -> object:
 
 
 Text = Annotated[
-    str, BeforeValidator(_in_one_line), StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH)
+    str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH), BeforeValidator(_in_one_line)
 ]
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_blank)]
 WrittenNumber = Annotated[
@@ -73,11 +73,16 @@ def _with_letter_or_digit(document: str | None) -> str | None:
 Document = Annotated[OptionalText, AfterValidator(_with_letter_or_digit)]
 
 
+# Files hold the tags of a customer in one cell.
+TAG_SEPARATORS = ",;|"
+Tag = Annotated[Text, Field(pattern=rf"^[^{TAG_SEPARATORS}]*$")]
+
+
 def _each_once(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tags))
 
 
-Tags = Annotated[tuple[Text, ...], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
 
 
 def name_key(name: str) -> str:

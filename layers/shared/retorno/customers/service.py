@@ -105,7 +105,7 @@ class CustomerRecords:
     def by_name(self, prefix: str, limit: int, start: Mapping[str, str] | None) -> FoundPage:
         """Those whose name begins so, accents and case aside; in the order of names.
 
-        Raises Unavailable.
+        Raises InvalidInput for a `start` of another list, Unavailable.
         """
         page = self._store.by_name(prefix, limit, start)
         return self._found(page, lambda _: ())

@@ -3,7 +3,8 @@
 All items of a customer are written together, so that none leads to a record that says otherwise.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,10 +32,13 @@ from retorno.dynamodb import (
     update,
     write_together,
 )
-from retorno.errors import Conflict, Unavailable
+from retorno.errors import Conflict, InvalidInput, Unavailable
 from retorno.times import STAMP_LENGTH, read_stamp, stamp
 
-LISTED = "customer"
+# The index by name has a partition for each letter or digit that names begin with, and one for all
+# other beginnings: one for all names would take 1,000 writes a second.
+SHELVES = (*string.digits, *string.ascii_lowercase, "other")
+
 RECORD = "record"
 CLAIM = "claim"
 # Comes before all holders, so that one query reads it with the first of them.
@@ -47,13 +51,16 @@ MAX_HOLDERS = 25
 MAX_CHOICES = 50
 MAX_ATTEMPTS = 50
 
+# No webhook waits for a customer, and the embedded cloud is slow with many thousands of them.
+READ_TIMEOUT_SECONDS = 8
+
 
 class ByName(GlobalSecondaryIndex["CustomerItem"]):
     class Meta:
         index_name = "by_name"
         projection = KeysOnlyProjection()
 
-    listed = UnicodeAttribute(hash_key=True)
+    shelf = UnicodeAttribute(hash_key=True)
     name_key = UnicodeAttribute(range_key=True)
 
 
@@ -86,7 +93,7 @@ class CustomerItem(Model):
     # Who wrote last, where it was no person: that writer knows its own work by it.
     written_by = UnicodeAttribute(null=True)
     # For the index alone.
-    listed = UnicodeAttribute(null=True)
+    shelf = UnicodeAttribute(null=True)
     name_key = UnicodeAttribute(null=True)
 
     customer_id = UnicodeAttribute(null=True)
@@ -100,14 +107,6 @@ FIELDS = tuple(name for name in Customer.model_fields if name != "customer_id")
 
 class Changed(Exception):
     """Someone else wrote the customer since it was read, or made one of that id."""
-
-
-class Claimed(Conflict):
-    """`field`, the document or the code, is another customer's."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(f"another customer has this {field}")
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ class IdPage:
 
 class CustomerStore:
     def __init__(self, table_name: str) -> None:
-        self._item = bind(CustomerItem, table_name)
+        self._item = bind(CustomerItem, table_name, READ_TIMEOUT_SECONDS)
 
     def get(self, customer_id: str) -> Stored | None:
         """As it is at this moment. Raises Unavailable."""
@@ -159,24 +158,47 @@ class CustomerStore:
             return {item.pk: item.customer_id for item in found}
 
     def save(self, saving: Saving, now: datetime) -> Stored:
-        """Raises Changed, Claimed, Unavailable."""
-        (stored,) = self.save_together([saving], now)
-        return stored
-
-    def save_together(self, savings: Sequence[Saving], now: datetime) -> list[Stored]:
-        """All or none, where `fit_together` says that they can be.
-
-        Raises Changed or Claimed, of any of them; Unavailable.
-        """
-        after = [_after(saving, now) for saving in savings]
-        self._write(
-            [
-                write
-                for saving, stored in zip(savings, after, strict=True)
-                for write in self._writes(saving, stored)
-            ]
-        )
+        """Raises Changed; Conflict where another customer has its document or code; Unavailable."""
+        after = _after(saving, now)
+        self._write(self._writes(saving, after))
         return after
+
+    def save_many(self, savings: Iterable[Saving], now: datetime) -> list[Saving]:
+        """Each whole or not at all, in as few requests as that takes.
+
+        Says which were not written, because of someone who wrote since. Raises Unavailable.
+        """
+        failed: list[Saving] = []
+        for pack in self._packs(savings, now):
+            try:
+                self._write([write for _, writes in pack for write in writes])
+            except (Changed, Conflict):
+                failed += [saving for saving, writes in pack if not self._is_written(writes)]
+        return failed
+
+    def _is_written(self, writes: list[Write[CustomerItem]]) -> bool:
+        try:
+            self._write(writes)
+        except (Changed, Conflict):
+            return False
+        return True
+
+    def _packs(
+        self, savings: Iterable[Saving], now: datetime
+    ) -> Iterator[list[tuple[Saving, list[Write[CustomerItem]]]]]:
+        """So many as fit in one transaction, which may touch no item twice."""
+        pack: list[tuple[Saving, list[Write[CustomerItem]]]] = []
+        touched: set[tuple[str, str]] = set()
+        for saving in savings:
+            writes = self._writes(saving, _after(saving, now))
+            keys = {(write.item.pk, write.item.sk) for write in writes}
+            if pack and (len(touched) + len(keys) > MAX_ITEMS_AT_ONCE or touched & keys):
+                yield pack
+                pack, touched = [], set()
+            pack.append((saving, writes))
+            touched |= keys
+        if pack:
+            yield pack
 
     def delete(self, before: Stored) -> None:
         """Raises Changed, Unavailable."""
@@ -184,16 +206,16 @@ class CustomerStore:
         record = self._item(_pk(before.customer.customer_id), RECORD)
         self._write([Write(record, self._is(before), delete=True), *leads])
 
-    def _write(self, writes: Sequence[Write]) -> None:
+    def _write(self, writes: Sequence[Write[CustomerItem]]) -> None:
         try:
             write_together(writes)
         except RefusedTogether as refusal:
-            refused = [item for item in refusal.items if isinstance(item, CustomerItem)]
-            if any(item.sk == RECORD for item in refused):
+            if any(item.sk == RECORD for item in refusal.items):
                 raise Changed from None
-            raise Claimed(refused[0].pk.partition("#")[0]) from None
+            field = refusal.items[0].pk.partition("#")[0]
+            raise Conflict(f"another customer has this {field}") from None
 
-    def _writes(self, saving: Saving, after: Stored) -> list[Write]:
+    def _writes(self, saving: Saving, after: Stored) -> list[Write[CustomerItem]]:
         old = {(item.pk, item.sk): item for item in self._leads(saving.before)}
         new = {(item.pk, item.sk): item for item in self._leads(after)}
         return [
@@ -218,7 +240,7 @@ class CustomerStore:
             version=stored.version,
             held=dict(stored.held),
             written_by=stored.written_by,
-            listed=LISTED,
+            shelf=_shelf(name_key(customer.name)),
             name_key=name_key(customer.name),
             **{name: value for name, value in values.items() if value != []},
         )
@@ -243,24 +265,36 @@ class CustomerStore:
         return [*claims, *holders]
 
     def by_name(self, prefix: str, limit: int, start: Mapping[str, str] | None = None) -> IdPage:
-        """Those whose name begins so, in the order of names; all for "". Raises Unavailable."""
+        """Those whose name begins so, in the order of names; all for "".
+
+        Raises InvalidInput for a `start` whose name begins otherwise, Unavailable.
+        """
         begins = self._item.name_key.startswith(name_key(prefix)) if prefix else None
-        exclusive = None
-        if start:
-            key = {"pk": _pk(start["customer_id"]), "sk": RECORD, "name_key": start["name_key"]}
-            exclusive = {name: {"S": text} for name, text in {"listed": LISTED, **key}.items()}
+        if start and prefix and not start["name_key"].startswith(name_key(prefix)):
+            raise InvalidInput("cursor", "is none that this API gave")
+        first = _shelf(start["name_key"]) if start else SHELVES[0]
+        shelves = [_shelf(name_key(prefix))] if prefix else SHELVES[SHELVES.index(first) :]
+        page: list[CustomerItem] = []
+        more = False
         with unavailable_on_trouble():
-            found = self._item.by_name.query(
-                LISTED, begins, limit=limit, page_size=limit, last_evaluated_key=exclusive
-            )
-            customer_ids = [_id(item.pk) for item in found]
-        last = found.last_evaluated_key
-        return IdPage(
-            customer_ids,
-            {"customer_id": _id(last["pk"]["S"]), "name_key": last["name_key"]["S"]}
-            if last
-            else None,
+            for shelf in shelves:
+                wanted = limit - len(page)
+                found = self._item.by_name.query(
+                    shelf,
+                    begins,
+                    limit=wanted,
+                    page_size=wanted,
+                    last_evaluated_key=_index_key(shelf, start) if start else None,
+                )
+                page += found
+                more = bool(found.last_evaluated_key) or shelf != shelves[-1]
+                if len(page) == limit:
+                    break
+                start = None
+        next_start = (
+            {"customer_id": _id(page[-1].pk), "name_key": page[-1].name_key} if more else None
         )
+        return IdPage([_id(item.pk) for item in page], next_start)
 
     def holders(
         self, number_key: str, limit: int, start: Mapping[str, str] | None = None
@@ -311,14 +345,18 @@ class CustomerStore:
         raise Unavailable("the number is being written by too many at once")
 
 
-def fit_together(savings: Sequence[Saving]) -> bool:
-    """Whether new customers are few enough, with all that leads to them, for one transaction."""
-    return sum(3 + len(saving.customer.numbers()) for saving in savings) <= MAX_ITEMS_AT_ONCE
-
-
 def claim_of(field: str, value: str) -> str:
     """The key of what nobody else may have: a document in any written form, or a code."""
     return f"{field}#{document_key(value) if field == 'document' else value}"
+
+
+def _index_key(shelf: str, start: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    key = {"pk": _pk(start["customer_id"]), "sk": RECORD, "name_key": start["name_key"]}
+    return {name: {"S": text} for name, text in {"shelf": shelf, **key}.items()}
+
+
+def _shelf(key: str) -> str:
+    return key[0] if key[0] in SHELVES else SHELVES[-1]
 
 
 def _pk(customer_id: str) -> str:
