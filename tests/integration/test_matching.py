@@ -215,6 +215,17 @@ class TestAtTheSameTime:
         interrupt(miss, lambda: world.match(answer))
         assert world.outcome("m").recovered_by == "o"
 
+    def test_an_answer_that_turns_out_to_be_none_meanwhile_does_not_count(
+        self, world: World, interrupt: Interrupt
+    ) -> None:
+        # Who sees the miss still open has nothing to write, and so nothing that stands in the way.
+        told = history("again", direction=Direction.INBOUND, number=ANA).at(300, Stage.ANSWERED)
+        told.at(300, Stage.ANSWERED, answered_by=AnsweredBy.VOICEMAIL)
+        answered, heard = world.tell(told.events[:1]), world.tell(told.events[1:])
+        world.match(answered)
+        interrupt(world.tell(missed("m")), lambda: world.match(heard))
+        assert world.outcome("m").state is State.OPEN
+
     def test_a_dismissal_yields_to_the_recovery_before_it(
         self, world: World, interrupt: Interrupt
     ) -> None:
@@ -251,6 +262,28 @@ class TestCrashes:
         assert world.outcome("m").state is State.OPEN
         world.match(last[-1:])
         assert world.outcome("m").recovered_by == "o"
+
+    def test_between_a_decision_and_the_look_after_it_is_made_good(
+        self, world: World, recoveries_table: str
+    ) -> None:
+        told = history("again", direction=Direction.INBOUND, number=ANA).at(300, Stage.ANSWERED)
+        told.at(300, Stage.ANSWERED, answered_by=AnsweredBy.VOICEMAIL)
+        answered, heard = world.tell(told.events[:1]), world.tell(told.events[1:])
+        world.match(answered)
+        *first, last = world.tell(missed("m"))
+        world.match(first)
+
+        class DyingStore(InterruptedStore):
+            def save_outcome(self, found: Stored, outcome: Outcome) -> None:
+                super().save_outcome(found, outcome)
+                raise Unavailable("out of memory")
+
+        store = DyingStore(recoveries_table, lambda: world.match(heard))
+        with pytest.raises(Unavailable):
+            Matching(store, CALL_RULES, RULES).match(last, NOW)
+        assert world.outcome("m").state is State.RETURNED
+        world.match([last])
+        assert world.outcome("m").state is State.OPEN
 
 
 class TestExpiry:
@@ -333,9 +366,9 @@ def test_an_event_that_means_nothing_for_recovery_costs_nothing(world: World) ->
     assert requests == []
 
 
-def test_a_recovery_costs_a_write_and_a_look_and_a_write_for_each_miss(world: World) -> None:
+def test_a_recovery_costs_a_write_and_two_looks_and_a_write_for_each_miss(world: World) -> None:
     world.happens(missed("m"), missed("m2", 60))
     records = world.tell(rang_back("o", 300))
     with counted() as requests:
         world.match(records[-1:])
-    assert requests == ["UpdateItem", "Query", "UpdateItem", "UpdateItem"]
+    assert requests == ["UpdateItem", "Query", "UpdateItem", "UpdateItem", "Query"]

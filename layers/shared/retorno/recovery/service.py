@@ -75,27 +75,34 @@ class Matching:
     def settle(self, number_key: str, moments: Sequence[datetime], now: datetime) -> None:
         """Decides again about each miss that calls at these moments may bear upon.
 
-        A decision holds only if its miss was not written since the look; else it looks again.
-        Raises Unavailable.
+        A decision holds only if its miss was not written since the look; else it looks again. And
+        it looks until there is nothing left to write: what it decided may rest on a call that
+        changed after the look, and whoever changed that had nothing to write if they still saw
+        the miss as it was before. Raises Unavailable.
         """
         last = max(moments)
         period = Period(min(moments) - self._rules.window, last + self._rules.window)
         for _ in range(MAX_LOOKS):
             found = self._store.around(number_key, period)
             parts = [each.part for each in found]
+            misses = [
+                each for each in found if each.part.role is Role.MISSED and each.part.at <= last
+            ]
             try:
-                for each in found:
-                    if each.part.role is Role.MISSED and each.part.at <= last:
-                        self._decide(each, parts, now)
+                decided = [self._decide(each, parts, now) for each in misses]
             except Refused:
                 continue
-            return
+            if not any(decided):
+                return
         raise Unavailable("the number is being written by too many at once")
 
-    def _decide(self, missed: Stored, parts: Sequence[Part], now: datetime) -> None:
+    def _decide(self, missed: Stored, parts: Sequence[Part], now: datetime) -> bool:
+        """Says whether there was anything to write."""
         outcome = outcome_of(missed.part, parts, missed.dismissal, self._rules, now)
-        if outcome != missed.outcome:
-            self._store.save_outcome(missed, outcome)
+        if outcome == missed.outcome:
+            return False
+        self._store.save_outcome(missed, outcome)
+        return True
 
     def expire(self, now: datetime) -> int:
         """Ends the open missed calls whose window has passed. Says how many. Raises Unavailable."""
