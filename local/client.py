@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ RETRIES = urllib3.Retry(
     raise_on_status=False,
 )
 PAGE = 100
+IMPORT_SECONDS = 120
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> str:
@@ -76,6 +78,31 @@ class Client:
     def summary(self, since: datetime, until: datetime) -> dict[str, Any]:
         return self._get("/missed-calls/summary", _period(since, until))
 
+    def dispose(self, call_id: str, code: str) -> bool:
+        """Sums a call up; False where the API does not know the call yet."""
+        return "code" in self._write("PUT", f"/calls/{call_id}/disposition", {"code": code}, 404)
+
+    def import_customers(self, content: bytes) -> dict[str, Any]:
+        """Imports a CSV file, and gives what became of it."""
+        begun = self._write("POST", "/customers/imports", {"bytes": len(content)})
+        answer = self._pool.request("PUT", begun["upload_url"], body=content)
+        if answer.status != HTTPStatus.OK:
+            raise CloudError(f"the file could not be put: {answer.status}")
+        deadline = time.monotonic() + IMPORT_SECONDS
+        while time.monotonic() < deadline:
+            shown = self._get(f"/customers/imports/{begun['import_id']}")
+            if shown["state"] == "done":
+                return shown
+            if shown["state"] == "failed":
+                raise CloudError(f"the customers could not be imported: {shown['reason']}")
+            time.sleep(0.5)
+        raise CloudError(f"the customers were not imported within {IMPORT_SECONDS} seconds")
+
+    def _write(self, method: str, path: str, body: object, also: int = 0) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        content = json.dumps(body).encode()
+        return self._request(method, path, headers=headers, body=content, also=also)
+
     def _post(self, path: str, body: bytes, content_type: str) -> dict[str, Any]:
         timestamp = int(time.time())
         headers = {
@@ -89,14 +116,15 @@ class Client:
         headers = {"Authorization": f"Bearer {self._token}"}
         return self._request("GET", path, headers=headers, fields=query)
 
-    def _request(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+    def _request(self, method: str, path: str, also: int = 0, **request: Any) -> dict[str, Any]:
+        """`also` is a status that is no failure here."""
         try:
             response = self._pool.request(method, self.api_url + path, **request)
         except urllib3.exceptions.HTTPError:
             raise CloudError(
                 f"nothing answers at {self.api_url}: start it with `python -m local up`"
             ) from None
-        if response.status not in (200, 202):
+        if response.status not in (200, 201, 202, also):
             text = " ".join(response.data.decode(errors="replace").split())
             raise CloudError(f"{method} {path} answered {response.status}: {text[:200]}")
         answer: dict[str, Any] = response.json()

@@ -40,6 +40,7 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
     start = end - timedelta(days=options.days)
     centre = Centre(options.seed, start, end, options.customers, options.agents)
     play = Play(client, centre, start, end)
+    print(play.introduce())
     try:
         with watching(plain=options.plain) as show:
             play.run(options.minutes, show)

@@ -30,6 +30,8 @@ LINE_FAILS = 0.015
 LOSES_ITS_END = 0.012
 RINGS_AGAIN = 0.35
 MACHINE_IS_DETECTED = 0.4
+MESSAGE_IS_LEFT = 0.4
+IS_SUMMED_UP = 0.6
 FATES = ("talks", "is in a hurry", "has a voicemail", "is away")
 FATE_SHARES = (0.52, 0.05, 0.23, 0.20)
 
@@ -40,6 +42,7 @@ QUEUE_LIMIT = 180
 LONGEST_TALK = 480
 NO_TALK = (3, 12)
 WRAP_UP = (5, 40)
+NOTING = (2, 30)
 RESTS = (15, 90)
 # Seconds, as a least and a mean of what comes on top.
 PATIENCE = (15, 90)
@@ -65,6 +68,8 @@ class Call:
     operator: Operator | None = None
     stage: str = ""
     loses_end: bool = False
+    # The disposition that the operator is going to give it.
+    summary: str | None = None
     events: int = 0
 
     @property
@@ -88,6 +93,7 @@ class Centre:
         self.run_id = f"sim-{int(start.timestamp() * 1000):x}"
         self._last_call_at = end - LAST_CALLS
         self._calls_begun = 0
+        self._summed_up: list[tuple[str, str]] = []
         self._callers: dict[str, Customer] = {}
         self._carrier = Carrier(seed)
         self._arrivals = Random(f"{seed} arrivals")
@@ -102,6 +108,11 @@ class Centre:
             act()
         self.now = until
         return self._carrier.arrived(until)
+
+    def summed_up(self) -> list[tuple[str, str]]:
+        """The calls that operators summed up since this was asked last, and the dispositions."""
+        summed_up, self._summed_up = self._summed_up, []
+        return summed_up
 
     def delayed_events(self) -> list[Event]:
         """What the carrier still has under way at the end."""
@@ -247,14 +258,24 @@ class Centre:
         if fate == "is away":
             self._end(call, "no_answer", "no_answer")
         elif fate == "talks":
-            call.customer.needs_help = False
-            self.truth.rang_back(call.call_id, call.customer, call.began, self.now)
-            self._talk(call, random.choice(("human", "unknown")), _talk_time(random))
-        elif fate == "has a voicemail" and random.random() < MACHINE_IS_DETECTED:
-            # The operator leaves a message: the talk is long, and still reached nobody.
+            self._reach(call)
+            summary = "resolvido" if random.random() < IS_SUMMED_UP else None
+            self._talk(call, random.choice(("human", "unknown")), _talk_time(random), summary)
+        elif fate == "is in a hurry":
+            # As short as a voicemail's: only the operator can tell.
+            self._reach(call)
+            self._talk(call, "unknown", random.uniform(*NO_TALK), "ligar_depois")
+        elif random.random() < MACHINE_IS_DETECTED:
             self._talk(call, "voicemail", _talk_time(random))
+        elif random.random() < MESSAGE_IS_LEFT:
+            # As long as a person's: only the operator can tell.
+            self._talk(call, "unknown", _talk_time(random), "caixa_postal")
         else:
             self._talk(call, "unknown", random.uniform(*NO_TALK))
+
+    def _reach(self, call: Call) -> None:
+        call.customer.needs_help = False
+        self.truth.rang_back(call.call_id, call.customer, call.began, self.now)
 
     # --- Every call -----------------------------------------------------------------------------
 
@@ -270,7 +291,10 @@ class Centre:
         self.calls.append(call)
         return call
 
-    def _talk(self, call: Call, answered_by: str, seconds: float) -> None:
+    def _talk(
+        self, call: Call, answered_by: str, seconds: float, summary: str | None = None
+    ) -> None:
+        call.summary = summary
         if call.operator:
             self._turn(call.operator, "talking")
         self._report(call, "answered", answered_by=answered_by)
@@ -283,6 +307,9 @@ class Centre:
             call.customer.on_call = None
         if call.operator:
             self._wrap_up(call.operator)
+            if call.summary:
+                summed_up = partial(self._summed_up.append, (call.call_id, call.summary))
+                self._after(call.operator.random.uniform(*NOTING), summed_up)
 
     def _report(self, call: Call, stage: str, **facts: str) -> None:
         call.stage, call.since, call.events = stage, self.now, call.events + 1

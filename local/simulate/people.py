@@ -11,11 +11,13 @@ BRASILIA = timezone(timedelta(hours=-3), "BRT")
 QUEUES = ("vendas", "suporte", "financeiro")
 SHIFTS = ((8, 14), (14, 20))
 NAMES = ("Ana", "Bruno", "Carla", "Diego", "Elisa", "Fábio", "Iara", "João", "Lucas", "Marina")
+SURNAMES = ("Almeida", "Barros", "Castro", "Duarte", "Esteves", "Furtado", "Leal", "Moura", "Prado")
 
 AREA_CODES = ("11", "11", "11", "19", "21", "31", "41", "51", "71", "81")
 MOBILE_FIRST_DIGITS, FIXED_FIRST_DIGITS = "6789", "2345"
 FIXED_LINE_SHARE = 0.25
 WITHHELD_SHARE = 0.04
+KNOWN_SHARE = 0.8
 
 MOBILE_SPELLINGS = (
     "+55{area}9{line}",
@@ -39,9 +41,12 @@ def at_hour(day: datetime, hour: int) -> datetime:
 
 @dataclass(eq=False)
 class Customer:
-    """`line` is the number's last eight digits. `random` is this person's own stream, so that what
-    happens to one person does not change what another one does."""
+    """`name` is None for somebody whom the company does not know. `line` is the number's last eight
+    digits. `random` is this person's own stream, so that what happens to one person does not change
+    what another one does.
+    """
 
+    name: str | None
     area: str
     line: str
     spellings: Sequence[str]
@@ -115,7 +120,9 @@ def _customer(identity: Random, digits: str, own: Random) -> Customer:
     first_digit = identity.choice(FIXED_FIRST_DIGITS if fixed else MOBILE_FIRST_DIGITS)
     withheld = identity.random() < WITHHELD_SHARE
     spellings = FIXED_SPELLINGS if fixed else MOBILE_SPELLINGS
+    name = f"{identity.choice(NAMES)} {identity.choice(SURNAMES)}"
     return Customer(
+        name=name if identity.random() < KNOWN_SHARE and not withheld else None,
         area=identity.choice(AREA_CODES),
         line=first_digit + digits,
         spellings=() if withheld else spellings,

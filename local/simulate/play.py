@@ -29,6 +29,20 @@ class Play:
         self._client = client
         self._centre = centre
         self._period = (start, end)
+        self._to_sum_up: list[tuple[str, str]] = []
+
+    def introduce(self) -> str:
+        """Imports the customers whom the company knows; says how many."""
+        known = [each for each in self._centre.customers if each.name]
+        lines = [
+            f"{self._centre.run_id}-{number};{each.name};{each.number}"
+            for number, each in enumerate(known)
+        ]
+        content = "\n".join(["código;nome;telefone", *lines]).encode()
+        imported = self._client.import_customers(content)
+        return (
+            f"{imported['created']} of {len(self._centre.customers)} customers are known by name."
+        )
 
     def run(self, minutes: float, show: Callable[[Scene], None]) -> None:
         """Each tick is the same share of the open time, so that where the API is slow the play
@@ -38,12 +52,23 @@ class Play:
         for tick in range(ticks):
             self.scene.progress = (tick + 1) / ticks
             self._send(self._centre.advance(self._centre.hours.moment(self.scene.progress)))
+            self._sum_up()
             self._hand_out_list()
             if tick % TICKS_BETWEEN_SUMMARIES == 0:
                 self._read_summary()
             show(self.scene)
             time.sleep(max(0, began + (tick + 1) * TICK_SECONDS - time.monotonic()))
         self._send(self._centre.delayed_events())
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Of a call that the API does not know yet, the operator tries again a tick later."""
+        self._to_sum_up += self._centre.summed_up()
+        self._to_sum_up = [
+            (call_id, code)
+            for call_id, code in self._to_sum_up
+            if not self._client.dispose(call_id, code)
+        ]
 
     def differences(self) -> list[str]:
         """Where the API and the truth differ still, once the API has had the time to catch up."""

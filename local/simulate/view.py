@@ -141,8 +141,7 @@ def _open_calls(scene: Scene) -> RenderableType:
     table = _table("customer", "queue", "age", "tries")
     for item in scene.open_calls:
         age = span(scene.centre.now - datetime.fromisoformat(item["missed_at"]))
-        number = mask(item["number"]) if item["number"] else "withheld"
-        table.add_row(number, item["queue"], age, str(item["attempts"]))
+        table.add_row(_whom(item), item["queue"], age, str(item["attempts"]))
     return _panel(table, f"Open missed calls: {len(scene.open_calls)}")
 
 
@@ -150,12 +149,18 @@ def _recoveries(scene: Scene) -> RenderableType:
     lines = [
         Text.assemble(
             (item["recovered_by_agent"], "bold green"),
-            f" recovered {mask(item['number'])} after ",
+            f" recovered {_whom(item)} after ",
             (span(timedelta(seconds=item["recovery_seconds"])), "bold"),
         )
         for item in scene.recoveries
     ]
     return _panel(Padding(Text("\n").join(lines), (0, 1)), "Latest recoveries")
+
+
+def _whom(item: dict[str, Any]) -> str:
+    if item["customer"]:
+        return str(item["customer"]["name"])
+    return mask(item["number"]) if item["number"] else "withheld"
 
 
 def _table(*columns: str) -> Table:

@@ -143,6 +143,23 @@ def test_a_stack_that_is_not_up_is_one_line() -> None:
     assert "\n" not in str(told.value)
 
 
+def test_operators_tell_what_the_talk_time_gets_wrong(lived: tuple[Centre, list[Event]]) -> None:
+    centre, events = lived
+    calls = _by_call(events)
+    won_back = {outcome.recovered_by for outcome in centre.truth.outcomes().values()}
+    wrong: Counter[str] = Counter()
+    for call_id, code in centre.summed_up():
+        answered, ended = calls[call_id][-2:]
+        begin, end = (datetime.fromisoformat(event["occurred_at"]) for event in (answered, ended))
+        is_person = code != "caixa_postal"
+        assert (call_id in won_back) <= is_person
+        wrong[code] += ((end - begin).total_seconds() >= 15) is not is_person
+    assert wrong["ligar_depois"] > 0
+    assert wrong["caixa_postal"] > 0
+    assert wrong["resolvido"] == 0
+    assert centre.summed_up() == []
+
+
 def _by_call(events: list[Event]) -> dict[str, list[Event]]:
     """Each call's events as they happened, without the carrier's disorder and doubles."""
     calls: dict[str, dict[int, Event]] = {}
