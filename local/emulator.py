@@ -22,7 +22,7 @@ ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 4566
 START_SECONDS = 60
 # It finishes open requests, then writes its state.
-STOP_SECONDS = 60
+STOP_SECONDS = 180
 
 # Kept because Python complains of a process object that is dropped while its process lives.
 _started: list["subprocess.Popen[bytes]"] = []
