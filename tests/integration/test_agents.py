@@ -9,6 +9,7 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
+from retorno.agents.store import AgentStore
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, user
@@ -412,6 +413,18 @@ class TestPresence:
             tell(deployment, clock, call_id, "completed", ago=ago - 60)
         assert ask(deployment, "GET /agents/ana").body == before
 
+    def test_follows_the_end_of_a_call_that_the_sweeper_closed(
+        self, deployment: Deployment, clock: StoppedClock
+    ) -> None:
+        register(deployment, "ana", queues=["vendas"])
+        becomes(deployment, "ana", "available")
+        tell(deployment, clock, "c1", "answered")
+        clock.advance(hours=4, minutes=1)
+        deployment.call("SweepCalls", {})
+        deployment.flow()
+        assert (state(deployment), idle(deployment)) == ("available", ["ana"])
+        assert seconds(deployment) == {"busy": 14_400, "wrap_up": 30, "available": 30}
+
     def test_holds_what_was_told_at_a_calls_end_alone(
         self, deployment: Deployment, clock: StoppedClock
     ) -> None:
@@ -515,6 +528,18 @@ class TestTimes:
         assert (own["agent"], own["paused_seconds"]) == ("ana", {"almoço": 1200})
         swapped = {"since": "2026-03-02T13:00:00Z", "to": "2026-03-02T12:00:00Z"}
         assert ask(deployment, "GET /agents/me/times", **swapped).status == 422
+
+    def test_count_nothing_twice_that_changes_while_they_are_summed(
+        self, deployment: Deployment, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        register(deployment, "ana")
+        clock.advance(minutes=10)
+        becomes(deployment, "ana", "available")
+        seen = AgentStore("agents").get("ana")
+        clock.advance(minutes=10)
+        becomes(deployment, "ana", "paused", "café")
+        monkeypatch.setattr(AgentStore, "get", lambda *_: seen)
+        assert seconds(deployment) == {"offline": 600, "available": 600}
 
     def test_of_too_many_changes_are_refused(
         self, deployment: Deployment, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch

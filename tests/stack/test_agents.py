@@ -44,32 +44,39 @@ def told(call_id: str, stage: str, agent: str) -> dict[str, Any]:
     }
 
 
-def test_an_operator_is_found_idle_and_then_in_a_call(api: Api) -> None:
-    registered = {"name": "Ana Souza", "queues": ["presenças"], "wrap_up_seconds": 0}
+def test_an_operator_says_what_they_are(api: Api) -> None:
+    registered = {"name": "Ana Souza"}
     assert api.put("/agents/ana", registered).status == 201
     assert api.put("/agents/ana", registered, role="agent").status == 403
     available = {"state": "available"}
     assert api.put("/agents/me/presence", available, role="agent").body["agent"] == "ana"
+    assert api.get("/agents/me", role="agent").body["presence"]["state"] == "available"
+    assert api.get("/agents/me/times", role="agent").body["seconds"]["available"] > 0
     assert api.put("/agents/me/presence", available, role="admin").status == 404
+    assert api.delete("/agents/ana").status == 428
+
+
+def test_an_operator_is_found_idle_and_then_in_a_call(api: Api) -> None:
+    registered = {"name": "Lia Prado", "queues": ["presenças"], "wrap_up_seconds": 0}
+    assert api.put("/agents/lia", registered).status == 201
+    assert api.put("/agents/lia/presence", {"state": "available"}).status == 200
 
     def idle() -> list[str]:
         found = api.get("/agents", role="agent", queue="presenças", state="available").body
         return [agent["agent"] for agent in found["items"]]
 
-    assert idle() == ["ana"]
-    api.calls([told("presence-1", "answered", "ana")])
+    assert idle() == ["lia"]
+    api.calls([told("presence-1", "answered", "lia")])
     assert eventually(idle, lambda found: found == []) == []
-    assert api.get("/agents/me", role="agent").body["presence"]["calls"] == ["presence-1"]
-    assert api.delete("/agents/ana").status == 428
-    api.put("/agents/me/presence", {"state": "paused", "reason": "almoço"}, role="agent")
-    api.calls([told("presence-1", "completed", "ana")])
+    assert api.get("/agents/lia", role="agent").body["presence"]["calls"] == ["presence-1"]
+    api.put("/agents/lia/presence", {"state": "paused", "reason": "almoço"})
+    api.calls([told("presence-1", "completed", "lia")])
     shown = eventually(
-        lambda: api.get("/agents/ana").body["presence"], lambda seen: seen["state"] == "paused"
+        lambda: api.get("/agents/lia").body["presence"], lambda seen: seen["state"] == "paused"
     )
     assert (shown["state"], shown["reason"], idle()) == ("paused", "almoço", [])
-    spent = api.get("/agents/me/times", role="agent").body["seconds"]
-    assert spent["busy"] > 0
-    assert [agent["agent"] for agent in api.pages("/agents", state="paused")] == ["ana"]
+    assert api.get("/agents/lia/times").body["seconds"]["busy"] > 0
+    assert [agent["agent"] for agent in api.pages("/agents", state="paused")] == ["lia"]
 
 
 @pytest.mark.parametrize("seed", range(3))

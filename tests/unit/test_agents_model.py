@@ -77,6 +77,10 @@ class TestAsked:
         assert life.ask(LUNCH, 20).presence == before
         assert life.ask(COFFEE, 30).presence.since == at(30)
 
+    def test_by_a_clock_that_lags_holds_from_the_last_change_on(self) -> None:
+        life = Life().ask(AVAILABLE, 10).ask(LUNCH, 5)
+        assert life.told(20) == [("offline", 10), ("paused", 10)]
+
     def test_during_a_call_waits_for_its_end_and_the_last_word_counts(self) -> None:
         life = Life().ask(AVAILABLE, 0).follow(a_call("c", 10), 10)
         life.ask(OFFLINE, 20).ask(LUNCH, 21)
@@ -127,6 +131,15 @@ class TestFollowed:
             ("wrap_up", 30),
             ("available", 550),
         ]
+
+    def test_a_call_that_was_over_before_the_present_stretch_leaves_it_as_it_is(self) -> None:
+        life = Life().ask(AVAILABLE, 0).ask(LUNCH, 100)
+        before = life.presence
+        life.follow(a_call("c", 10), 105)
+        assert life.presence.at(at(105)).state is State.BUSY
+        life.follow(a_call("c", 10, 20), 106)
+        assert life.presence == before.model_copy(update={"over": ("c",)})
+        assert life.told(110) == [("available", 100), ("paused", 10)]
 
     def test_a_call_from_before_the_present_stretch_does_not_cut_it_short(self) -> None:
         life = Life().ask(AVAILABLE, 0).follow(a_call("late", 100, 110), 112)
@@ -226,6 +239,7 @@ def test_a_queue_lists_who_is_available_from_when_they_are(
     if listed_from is not None and listed_from > moment:
         assert state is State.WRAP_UP
     assert (state is State.BUSY) == bool(life.presence.calls)
+    assert not (life.presence.calls and life.presence.wrapping_until)
     assert not set(life.presence.calls) & set(life.presence.over)
 
 

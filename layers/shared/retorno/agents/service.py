@@ -164,8 +164,9 @@ class Agents:
         Unavailable.
         """
         presence = self.one(agent).presence
-        until = min(period.until, now)
-        earlier = self._store.stretches(agent, period.since, until)
+        # What was written since the look begins where the present stretch does.
+        before = min(period.until, presence.since)
+        earlier = self._store.stretches(agent, period.since, before)
         known = [*presence.stretches(now), *islice(earlier, STRETCH_LIMIT + 1)]
         if len(known) > STRETCH_LIMIT:
             raise InvalidInput("from", f"more than {STRETCH_LIMIT} changes: ask for less")

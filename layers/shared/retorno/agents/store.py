@@ -220,12 +220,15 @@ class AgentStore:
         last = found.last_evaluated_key
         return NamePage(agents, last["sk"]["S"] if last else None)
 
-    def stretches(self, agent: str, since: datetime, until: datetime) -> Iterator[Stretch]:
-        """Those that reach into a period, the latest first. Raises Unavailable."""
+    def stretches(self, agent: str, since: datetime, before: datetime) -> Iterator[Stretch]:
+        """Those that end after `since` and begin before `before`, the latest first.
+
+        Raises Unavailable.
+        """
         with unavailable_on_trouble():
             found = self._item.query(
                 _pk(agent),
-                self._item.sk.between(TIME, TIME + stamp(until)),
+                self._item.sk.between(TIME, TIME + stamp(before)),
                 consistent_read=True,
                 scan_index_forward=False,
             )
@@ -233,7 +236,8 @@ class AgentStore:
                 stretch = _stretch(item)
                 if stretch.end <= since:
                     return
-                yield stretch
+                if stretch.begin < before:
+                    yield stretch
 
 
 def _pk(agent: str) -> str:
