@@ -25,6 +25,15 @@ CONFLICTING = {
     "PUT /dispositions/{code}",
     "POST /customers",
     "PUT /customers/{customer_id}",
+    "DELETE /agents/{agent}",
+}
+
+# What is written in place of what was seen.
+CONDITIONAL = {
+    "PUT /customers/{customer_id}",
+    "DELETE /customers/{customer_id}",
+    "PUT /agents/{agent}",
+    "DELETE /agents/{agent}",
 }
 
 REFUSALS = {
@@ -106,13 +115,13 @@ def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     elif route.startswith("POST"):
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
-    if "{" in route:
+    if "{" in route or "/me" in route:
         statuses.append(HTTPStatus.NOT_FOUND)
     if route.endswith("/import"):
         statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if route in CONFLICTING:
         statuses.append(HTTPStatus.CONFLICT)
-    if route in {"PUT /customers/{customer_id}", "DELETE /customers/{customer_id}"}:
+    if route in CONDITIONAL:
         statuses += [HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED]
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in statuses:

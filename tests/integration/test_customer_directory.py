@@ -1,7 +1,6 @@
 """Whose calls are: looked up for a whole page of calls, and remembered from a person's choice."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,18 +116,6 @@ def test_a_number_of_very_many_is_still_whose_it_was_first(
     first, later = directory.links([at(NOON), at(NOON + HOUR)])
     assert told([first]) == [("only_match", "Ana")]
     assert len(later.candidates) == 25
-
-
-def test_choices_made_at_once_are_all_remembered(
-    records: CustomerRecords, directory: CustomerDirectory
-) -> None:
-    ana = made(records, "Ana", "11987654321")
-    with ThreadPoolExecutor(8) as pool:
-        moments = [NOON + n * HOUR for n in range(20)]
-        list(pool.map(lambda moment: directory.remember(KEY, ana, moment), moments))
-    directory.remember(KEY, None, NOON + 5 * HOUR + HOUR / 2)
-    hours = [each.how for each in directory.links([at(moment) for moment in moments])]
-    assert hours == ["remembered"] * 20
 
 
 def test_the_oldest_choices_are_forgotten(

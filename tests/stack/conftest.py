@@ -1,10 +1,11 @@
 """template.yaml deployed in an embedded cloud of its own, driven over HTTP as a client would."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from local import cloud
+from local import aws, cloud
 from local.stack import Stack
 from tests.support.api import Api
 
@@ -18,3 +19,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def api(stack: Stack) -> Api:
     return Api(stack)
+
+
+@pytest.fixture
+def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The embedded cloud's; stores of this process reach it, too, as its owner."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint_url)
+    return aws.session().client("dynamodb", endpoint_url=stack.endpoint_url)

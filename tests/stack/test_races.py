@@ -7,30 +7,20 @@ from typing import Any
 
 import pytest
 
-from local import aws
-from local.stack import Stack
-from retorno.calls.model import CallRules, derive, facts_of, fold, merge
+from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.store import CallStore
+from retorno.customers.model import Choice
+from retorno.customers.store import CustomerStore
 from retorno.recovery.model import MissedFilter, RecoveryRules
 from retorno.recovery.service import Matching
 from retorno.recovery.store import RecoveryStore
-from retorno.telephony.ports import CallEvent
 from tests.support.histories import BEGINNING, plausible_day
 from tests.support.reference import Verdict, verdicts
+from tests.support.stream import changes
 from tests.support.tables import create_table
 
 WORKERS = 32
 NOW = BEGINNING + timedelta(days=2)
-
-
-@pytest.fixture
-def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The embedded cloud's; stores of this process reach it, too, as its owner."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint_url)
-    return aws.session().client("dynamodb", endpoint_url=stack.endpoint_url)
 
 
 def test_a_call_told_by_many_at_once_is_the_fold(dynamodb: Any) -> None:
@@ -41,25 +31,6 @@ def test_a_call_told_by_many_at_once_is_the_fold(dynamodb: Any) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(lambda event: store.merge(event.call_id, facts_of(event)), events))
     assert {call_id: store.get(call_id) for call_id in fold(events)} == fold(events)
-
-
-def changes(events: list[CallEvent]) -> dict[str, list[dict[str, Any]]]:
-    """The records that the stream brings of each call, one an event."""
-    records: dict[str, list[dict[str, Any]]] = {}
-    images: dict[str, dict[str, Any]] = {}
-    for event in events:
-        of_call = records.setdefault(event.call_id, [])
-        before = images.get(event.call_id)
-        known = {name: value["S"] for name, value in (before or {}).items() if "S" in value}
-        known.pop("call_id", None)
-        facts = merge(known, facts_of(event))  # type: ignore[arg-type]
-        image: dict[str, Any] = {str(fact): {"S": written} for fact, written in facts.items()}
-        image |= {"call_id": {"S": event.call_id}, "revision": {"N": str(len(of_call) + 1)}}
-        of_call.append(
-            {"dynamodb": {"NewImage": image, **({"OldImage": before} if before else {})}}
-        )
-        images[event.call_id] = image
-    return records
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -85,3 +56,12 @@ def test_no_recovery_is_lost_or_doubled(dynamodb: Any, seed: int) -> None:
         for missed in page.items
     }
     assert found == verdicts(calls, NOW)
+
+
+def test_choices_made_at_once_are_all_remembered(dynamodb: Any) -> None:
+    store = CustomerStore(create_table("CustomersTable", "raced-customers", dynamodb))
+    moments = [BEGINNING + timedelta(hours=hour) for hour in range(20)]
+    choices = [Choice(at=moment, customer_id=f"c{moment:%H}") for moment in moments]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda choice: store.remember("+551187654321", choice), choices))
+    assert sorted(store.line("+551187654321").choices, key=lambda each: each.at) == choices

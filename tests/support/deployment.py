@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities import parameters
 from tests.support.connect import INSTANCE_ARN
 from tests.support.events import Answer, answer
 from tests.support.functions import environment_of, functions, handler_of, module_of
-from tests.support.stream import Stream
+from tests.support.stream import Record, Stream
 from tests.support.tables import create_table
 
 REGION: Final = "sa-east-1"
@@ -40,6 +40,7 @@ class Deployment:
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
+            "AgentsTable": "agents",
             "AnswersTable": "answers",
             "VoicemailReportsTable": "voicemail-reports",
         }
@@ -82,10 +83,14 @@ class Deployment:
         with patch.dict(os.environ, environment_of(function, self._names) | self._variables):
             return handler_of(function)(dict(event), CONTEXT)
 
+    def new_records(self) -> list[Record]:
+        """What changed in the calls table since it was asked for last, as its stream tells it."""
+        return self._calls.new_records()
+
     def flow(self) -> None:
         """Brings what changed in the calls table to the functions that follow its stream."""
-        records = self._calls.new_records()
-        for function in ("MatchRecoveries", "TrackAnswers") if records else ():
+        records = self.new_records()
+        for function in ("MatchRecoveries", "FollowCalls") if records else ():
             answer = self.call(function, {"Records": records})
             assert answer == {"batchItemFailures": []}
 

@@ -1,8 +1,12 @@
 """A table's stream in moto, read to its end again and again."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
+
+from retorno.calls.model import facts_of, merge
+from retorno.telephony.ports import CallEvent
 
 Record = dict[str, Any]
 
@@ -26,3 +30,22 @@ class Stream:
         new = records[self._read :]
         self._read = len(records)
         return new
+
+
+def changes(events: Iterable[CallEvent]) -> dict[str, list[Record]]:
+    """The records that the stream brings of each call, one an event."""
+    records: dict[str, list[Record]] = {}
+    images: dict[str, dict[str, Any]] = {}
+    for event in events:
+        of_call = records.setdefault(event.call_id, [])
+        before = images.get(event.call_id)
+        known = {name: value["S"] for name, value in (before or {}).items() if "S" in value}
+        known.pop("call_id", None)
+        facts = merge(known, facts_of(event))  # type: ignore[arg-type]
+        image: dict[str, Any] = {str(fact): {"S": written} for fact, written in facts.items()}
+        image |= {"call_id": {"S": event.call_id}, "revision": {"N": str(len(of_call) + 1)}}
+        of_call.append(
+            {"dynamodb": {"NewImage": image, **({"OldImage": before} if before else {})}}
+        )
+        images[event.call_id] = image
+    return records

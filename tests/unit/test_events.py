@@ -44,6 +44,9 @@ STATUSES = {
     "manage_calling_rules/import_with_a_bad_row": 200,
     "manage_calling_rules/may_i_call_rio_at_night": 200,
     "manage_calling_rules/never_call_me_again": 200,
+    "manage_agents/longest_idle": 200,
+    "manage_agents/new_agent": 201,
+    "manage_agents/pause_without_reason": 422,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "read_calls/calls_of_a_number": 200,
@@ -65,7 +68,7 @@ OTHERS = {
     "split_imports/uploaded_file",
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
-    "track_answers/short_answer",
+    "follow_calls/short_answer",
 }
 
 
@@ -216,7 +219,7 @@ def test_a_missed_call_is_matched(deployment: Deployment) -> None:
 
 
 def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
-    assert invoke(deployment, "track_answers/short_answer") == {"batchItemFailures": []}
+    assert invoke(deployment, "follow_calls/short_answer") == {"batchItemFailures": []}
     answer = json.loads(invoke(deployment, "review_voicemail/suspects")["body"])
     assert [(each["call_id"], each["talk_seconds"]) for each in answer["items"]] == [("pbx-2", 9)]
     (report,) = invoke(deployment, "report_voicemail/one_week")

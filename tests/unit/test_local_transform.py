@@ -88,9 +88,9 @@ def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -
         if function["Handler"] == "stream_bridge.handler"
     }
     assert bridged == {
+        "FollowCalls": "functions.follow_calls.handler.handler",
         "IngestConnectContacts": "functions.ingest_connect_contacts.handler.handler",
         "MatchRecoveries": "functions.match_recoveries.handler.handler",
-        "TrackAnswers": "functions.track_answers.handler.handler",
     }
     # Its settings are also another function's, which must not get the bridge's variable.
     assert "STREAM_CONSUMER" not in functions["ExpireMissedCalls"]["Environment"]["Variables"]

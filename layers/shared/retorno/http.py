@@ -63,6 +63,11 @@ Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(
 # In a path an id may be quoted; no id holds a "%" of its own.
 CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
 CustomerId = Annotated[str, Path(max_length=64)]
+AgentInPath = Annotated[
+    str,
+    Path(max_length=1000, description="As the telephone system knows them; quoted"),
+    AfterValidator(unquote),
+]
 NumberInPath = Annotated[
     str, Path(max_length=256, description="In any written form"), AfterValidator(unquote)
 ]
@@ -110,6 +115,15 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /customers/{customer_id}": ANYONE,
     "PUT /customers/{customer_id}": ANYONE,
     "DELETE /customers/{customer_id}": LEADERS,
+    "GET /agents": ANYONE,
+    "GET /agents/me": ANYONE,
+    "PUT /agents/me/presence": ANYONE,
+    "GET /agents/me/times": ANYONE,
+    "GET /agents/{agent}": ANYONE,
+    "PUT /agents/{agent}": LEADERS,
+    "DELETE /agents/{agent}": LEADERS,
+    "PUT /agents/{agent}/presence": LEADERS,
+    "GET /agents/{agent}/times": LEADERS,
     "GET /calling-windows": ANYONE,
     "GET /calling-profiles": ANYONE,
     "GET /do-not-call": LEADERS,

@@ -150,6 +150,14 @@ class VoicemailSettings(CallSettings):
     time_zone: ZoneInfo
 
 
+class AgentSettings(PhoneSettings):
+    agents_table: str
+
+
+class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
+    wrap_up_seconds: float = Field(ge=0)
+
+
 class RecoverySettings(CallSettings):
     recoveries_table: str
     short_abandon_seconds: float = Field(ge=0)

@@ -1,4 +1,4 @@
-"""Keeps track of who answered outbound calls."""
+"""Keeps track of who answered outbound calls, and of which agents are in a call."""
 
 from functools import cache
 
@@ -11,19 +11,31 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retorno.settings import VoicemailSettings
+from retorno import clock
+from retorno.agents.service import AgentTracking, agent_tracking
+from retorno.settings import FollowCallsSettings
 from retorno.voicemail.service import AnswerTracking, answer_tracking
 
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+settings = cache(FollowCallsSettings.from_environment)
 
 
 @cache
-def tracking() -> AnswerTracking:
-    return answer_tracking(VoicemailSettings.from_environment())
+def agents() -> AgentTracking:
+    return agent_tracking(settings())
+
+
+@cache
+def answers() -> AnswerTracking:
+    return answer_tracking(settings())
 
 
 def follow(record: DynamoDBRecord) -> None:
-    tracking().follow(record.raw_event)
+    # Where either fails the record comes again, for both.
+    try:
+        agents().follow(record.raw_event, clock.now())
+    finally:
+        answers().follow(record.raw_event)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:

@@ -1,0 +1,260 @@
+"""What is done with agents: set up by leaders, present as they say and as their calls tell."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from retorno.agents.model import (
+    AgentDraft,
+    Engagement,
+    Presence,
+    State,
+    Stored,
+    Times,
+    Wish,
+    asked,
+    engagement_of,
+    followed,
+    stretches_of,
+    times_of,
+)
+from retorno.agents.store import AgentStore, Changed, NamePage
+from retorno.calls.model import CallRules
+from retorno.calls.service import call_rules, change_of, number_plan
+from retorno.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    Unavailable,
+)
+from retorno.phone import NumberPlan
+from retorno.settings import AgentSettings, FollowCallsSettings
+from retorno.times import Period
+
+# Each loser of a race looks again at what the winner wrote; so many losses are no race.
+MAX_LOOKS = 100
+
+# A list that is filtered looks at so many agents for one page, so many at a time.
+FILTER_LIMIT = 1_000
+LOOK_AT_ONCE = 100
+
+# Times are summed while someone waits.
+STRETCH_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFilter:
+    """None where any will do."""
+
+    state: State | None = None
+    queue: str | None = None
+
+    def takes(self, stored: Stored, now: datetime) -> bool:
+        return (self.queue is None or self.queue in stored.agent.queues) and (
+            self.state is None or stored.presence.at(now).state is self.state
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPage:
+    """Where the next page begins is None at the end."""
+
+    items: Sequence[Stored]
+    next_start: str | None
+
+
+class Agents:
+    """Agents as people set them up, see them, and say of themselves what they are."""
+
+    def __init__(self, store: AgentStore, plan: NumberPlan) -> None:
+        self._store = store
+        self._plan = plan
+
+    def one(self, agent: str) -> Stored:
+        """Raises NotFound, Unavailable."""
+        return _one(self._store, agent)
+
+    def register(self, agent: str, draft: AgentDraft, now: datetime) -> Stored:
+        """A new agent is offline.
+
+        Raises InvalidInput; PreconditionRequired where there is one of that name; Unavailable.
+        """
+        new = Stored(draft.agent(agent, self._plan), Presence(since=now))
+        try:
+            return self._store.save(None, new)
+        except Changed:
+            raise PreconditionRequired(
+                "the agent is registered; If-Match must say which version was seen"
+            ) from None
+
+    def change(self, agent: str, draft: AgentDraft, expected: int | None) -> Stored:
+        """Sets an agent up anew; their presence goes on. `expected` is the version that a person
+        saw, None for any.
+
+        Raises NotFound, PreconditionFailed, InvalidInput, Unavailable.
+        """
+        changed = draft.agent(agent, self._plan)
+
+        def write(before: Stored) -> Stored:
+            _check_version(before, expected)
+            after = replace(before, agent=changed, version=before.version + 1)
+            return self._store.save(before, after)
+
+        return _decided(self._store, agent, write)
+
+    def remove(self, agent: str, expected: int | None, now: datetime) -> None:
+        """Raises NotFound, PreconditionFailed; Conflict while they are in a call; Unavailable."""
+
+        def write(before: Stored) -> Stored:
+            _check_version(before, expected)
+            if before.presence.calls:
+                raise Conflict("the agent is in a call; remove them when it is over")
+            self._store.delete(before, before.presence.stretches(now))
+            return before
+
+        _decided(self._store, agent, write)
+
+    def ask(self, agent: str, wish: Wish, now: datetime, *, at_once: bool = False) -> Stored:
+        """Makes an agent what was asked for, or once their calls are over.
+
+        Raises NotFound, Unavailable.
+        """
+
+        def write(before: Stored) -> Stored:
+            return _move(self._store, before, [asked(before.presence, wish, now, at_once=at_once)])
+
+        return _decided(self._store, agent, write)
+
+    def page(self, wanted: AgentFilter, limit: int, start: str | None, now: datetime) -> AgentPage:
+        """Agents in the order of their names; those available to a queue, the longest idle first.
+
+        Of a filter it looks at 1,000 agents at most; a page may be short, or empty, and there are
+        more. Raises Unavailable.
+        """
+        if wanted.queue is not None and wanted.state is State.AVAILABLE:
+            names = self._store.available(wanted.queue, now, limit, start)
+            return AgentPage(self._taken(names, wanted, now), names.next_start)
+        if wanted == AgentFilter():
+            names = self._store.by_name(limit, start)
+            return AgentPage(self._taken(names, wanted, now), names.next_start)
+        found: list[Stored] = []
+        for _ in range(FILTER_LIMIT // LOOK_AT_ONCE):
+            names = self._store.by_name(LOOK_AT_ONCE, start)
+            found += self._taken(names, wanted, now)
+            start = names.next_start
+            if len(found) > limit:
+                return AgentPage(found[:limit], found[limit - 1].agent.agent)
+            if start is None:
+                break
+        return AgentPage(found, start)
+
+    def _taken(self, names: NamePage, wanted: AgentFilter, now: datetime) -> list[Stored]:
+        stored = self._store.get_many(names.agents)
+        return [each for each in stored if wanted.takes(each, now)]
+
+    def times(self, agent: str, period: Period, now: datetime) -> Times:
+        """What an agent spent a period in, up to now.
+
+        Raises InvalidInput for more changes than are summed while someone waits, NotFound,
+        Unavailable.
+        """
+        presence = self.one(agent).presence
+        # What was written since the look begins where the present stretch does.
+        before = min(period.until, presence.since)
+        earlier = self._store.stretches(agent, period.since, before)
+        known = [*presence.stretches(now), *islice(earlier, STRETCH_LIMIT + 1)]
+        if len(known) > STRETCH_LIMIT:
+            raise InvalidInput("from", f"more than {STRETCH_LIMIT} changes: ask for less")
+        return times_of(known, period)
+
+
+class AgentTracking:
+    """Follows the calls table's stream."""
+
+    def __init__(
+        self, store: AgentStore, calls: CallRules, wrap_up: timedelta, call_max_age: timedelta
+    ) -> None:
+        self._store = store
+        self._calls = calls
+        self._wrap_up = wrap_up
+        self._call_max_age = call_max_age
+
+    def follow(self, record: Mapping[str, Any], now: datetime) -> None:
+        """Brings up to date the presence of who is, or was taken to be, in a changed call. Told
+        twice, late or out of order, it does no harm. Raises Unavailable.
+        """
+        change = change_of(record, self._calls)
+        if change is None:
+            return
+        before = engagement_of(change.before) if change.before else None
+        after = engagement_of(change.after)
+        if before == after:
+            return
+        if before and (after is None or after.agent != before.agent):
+            # It was somebody else's call after all: as though it had ended when it began.
+            self._settle(replace(before, ended=before.began), now, wrap_up=timedelta(0))
+        if after:
+            self._settle(after, now)
+
+    def _settle(
+        self, engagement: Engagement, now: datetime, wrap_up: timedelta | None = None
+    ) -> None:
+        def write(before: Stored) -> Stored:
+            presence = before.presence
+            # Longer ago than a call can go on: it is a replayed log's, and not of today.
+            is_old = engagement.began < now - self._call_max_age
+            if is_old and engagement.call_id not in presence.calls:
+                return before
+            after_it = before.agent.wrap_up(self._wrap_up) if wrap_up is None else wrap_up
+            return _move(self._store, before, followed(presence, engagement, after_it, now))
+
+        with suppress(NotFound):
+            _decided(self._store, engagement.agent, write)
+
+
+def _one(store: AgentStore, agent: str) -> Stored:
+    found = store.get(agent)
+    if found is None:
+        raise NotFound("nobody of this name is registered as an agent; a supervisor does that")
+    return found
+
+
+def _decided(store: AgentStore, agent: str, write: Callable[[Stored], Stored]) -> Stored:
+    """Looks and writes until nobody wrote in between."""
+    for _ in range(MAX_LOOKS):
+        before = _one(store, agent)
+        try:
+            return write(before)
+        except Changed:
+            continue
+    raise Unavailable("the agent is being written by too many at once")
+
+
+def _move(store: AgentStore, before: Stored, steps: Sequence[Presence]) -> Stored:
+    if not steps or steps[-1] == before.presence:
+        return before
+    after = replace(before, presence=steps[-1])
+    return store.save(before, after, stretches_of([before.presence, *steps]))
+
+
+def _check_version(stored: Stored, expected: int | None) -> None:
+    if expected not in (None, stored.version):
+        raise PreconditionFailed("the agent was changed since; look at it again")
+
+
+def agents(settings: AgentSettings) -> Agents:
+    return Agents(AgentStore(settings.agents_table), number_plan(settings))
+
+
+def agent_tracking(settings: FollowCallsSettings) -> AgentTracking:
+    return AgentTracking(
+        AgentStore(settings.agents_table),
+        call_rules(settings),
+        timedelta(seconds=settings.wrap_up_seconds),
+        settings.call_max_age,
+    )
