@@ -492,6 +492,7 @@ class TestList:
             found: list[str] = []
             while True:
                 page = ask(deployment, "GET /agents", limit="5", **query).body
+                assert len(page["items"]) <= 5
                 found += [item["agent"] for item in page["items"]]
                 if page["cursor"] is None:
                     return found
