@@ -21,6 +21,7 @@ QUEUE = "deferred-calls"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
 ZENVIA_SECRET = "not-a-secret-either"
+DIAL_SECRET = "not-a-dial-secret"
 ZENVIA_TOKEN = "not-an-access-token"
 
 # What Lambda says of an invocation: nothing here reads it.
@@ -35,6 +36,7 @@ class Deployment:
             "CallsTable": "calls",
             "RecoveriesTable": "recoveries",
             "CustomersTable": "customers",
+            "DialsTable": "dials",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
@@ -56,6 +58,7 @@ class Deployment:
             "TwilioSecret": _secret("twilio", current=TWILIO_TOKEN),
             "ConnectInstanceArn": INSTANCE_ARN,
             "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
+            "DialSecret": _secret("dial", current=DIAL_SECRET),
             "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
 
