@@ -40,6 +40,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
     "ManageCallingRules": (http("GET /calling-windows", query=DIAL, claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
+    "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
 }
 

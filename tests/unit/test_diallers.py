@@ -28,7 +28,7 @@ from retorno.telephony.ports import (
     Direction,
     WebhookRequest,
 )
-from retorno.telephony.providers import TWILIO
+from retorno.telephony.providers import ASTERISK, TWILIO
 from retorno.telephony.twilio_dialling import PAGE_SIZE, TwilioDialler
 from retorno.telephony.zenvia_dialling import ZenviaDialler
 from tests.support.clock import StoppedClock
@@ -116,15 +116,7 @@ class TestOrder:
 
     def test_gives_the_id_of_the_call(self, makes: Makes, exchange: Exchange) -> None:
         call_id = self.dial(makes, exchange, Answering(201, PLACED[makes]))
-        assert (
-            call_id
-            == {
-                canonical: "77",
-                twilio: "CA77",
-                zenvia: "zenvia-77",
-                asterisk: ATTEMPT,
-            }[makes]
-        )
+        assert call_id == CALL_IDS[makes]
 
     @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 422])
     def test_is_refused_without_a_word_of_the_number(
@@ -444,6 +436,23 @@ class TestAsterisk:
         assert asterisk(exchange.url).find(ORDER) == ATTEMPT
         with pytest.raises(DialUncertain):
             asterisk(exchange.url).find(ORDER)
+
+    def test_tells_of_the_call_by_what_the_dialplan_logs(self) -> None:
+        """The lines that the dialplan of docs/dialling.md writes."""
+        began = int(NOW.timestamp())
+        lines = [
+            f"{began}|{ATTEMPT}|NONE|ana|OUTDIAL|{CUSTOMER}",
+            f"{began + 50}|{ATTEMPT}|NONE|ana|OUTANSWER|{CUSTOMER}|COMPLETECALLER|10|40",
+        ]
+        log = "".join(f"{line}\n" for line in lines).encode()
+        ((call_id, facts),) = fold(ASTERISK.read(log, NumberPlan(), NOW).events).items()
+        call = derive(call_id, facts, CallRules())
+        assert (call.call_id, call.number, call.agent) == (ATTEMPT, CUSTOMER, "ana")
+        assert (call.direction, call.ring_seconds, call.talk_seconds) == (
+            Direction.OUTBOUND_MANUAL,
+            10,
+            40,
+        )
 
 
 class TestAmazonConnect:
