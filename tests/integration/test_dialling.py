@@ -212,7 +212,7 @@ class TestRules:
             {"id": "br-telecom-code-2019/hours", "reason": problem.body["rules"][0]["reason"]}
         ]
         assert "9h" in problem.body["rules"][0]["reason"]
-        assert problem.body["next_allowed_at"] == "2026-03-03T12:00:00+00:00"
+        assert problem.body["next_allowed_at"] == "2026-03-03T12:00:00Z"
         assert (switchboard.asked, listed(deployment).body["items"]) == ([], [])
         clock.now = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
         assert dial(deployment, {**WISH, "purpose": "telemarketing"}).status == 201
@@ -325,6 +325,19 @@ class TestUncertain:
         assert dial(deployment).status == 201
         assert switchboard.methods == ["POST", "GET", "GET", "POST"]
         assert len(switchboard.placed) == 1
+
+    def test_is_not_asked_of_another_telephone_system(
+        self, deployment: Deployment, switchboard: Switchboard, clock: StoppedClock
+    ) -> None:
+        switchboard.loses = 1
+        dial(deployment)
+        clock.advance(hours=1)
+        deployment.configure(DIAL_PROVIDER="asterisk", DIAL_FLOW="from-retorno")
+        deployment.rotate("DialSecret", current="s", username="u", password="p")
+        forget()
+        doubt = dial(deployment)
+        assert (doubt.status, doubt.body["state"]) == (202, "uncertain")
+        assert switchboard.methods == ["POST"]
 
     def test_is_not_dialled_again_at_night(
         self, deployment: Deployment, switchboard: Switchboard, clock: StoppedClock

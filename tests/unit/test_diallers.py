@@ -506,6 +506,10 @@ class TestAmazonConnect:
             dialler.dial(ORDER)
         assert len(exchange.asked) == 1
 
+    def test_says_no_to_what_cannot_be_sent(self, dialler: ConnectDialler) -> None:
+        with pytest.raises(DialRefused):
+            dialler.dial(replace(ORDER, caller_id=None))
+
     @pytest.mark.parametrize("answer", [SILENCE, HANGS_UP, Answering(200, {})])
     def test_leaves_open_what_is_not_known(
         self, dialler: ConnectDialler, exchange: Exchange, answer: Answering

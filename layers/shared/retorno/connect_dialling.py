@@ -16,6 +16,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    ParamValidationError,
 )
 
 from retorno.clock import Clock
@@ -48,18 +49,19 @@ class ConnectDialler:
         self._clock = clock
 
     def dial(self, order: DialOrder) -> str:
-        source = {"SourcePhoneNumber": order.caller_id} if order.caller_id else {}
         try:
             answer = client().start_outbound_voice_contact(
                 InstanceId=self._instance_id,
                 ContactFlowId=self._contact_flow_id,
                 DestinationPhoneNumber=order.number,
+                SourcePhoneNumber=order.caller_id,
                 ClientToken=order.attempt_id,
                 Attributes={"agent": order.agent, "telephone": order.telephone},
-                **source,
             )
         except ClientError as error:
             raise _meaning(error) from None
+        except ParamValidationError:
+            raise DialRefused("Amazon Connect takes no order of this form") from None
         except (ConnectTimeoutError, EndpointConnectionError):
             raise DialFailed("Amazon Connect cannot be reached") from None
         except BotoCoreError:

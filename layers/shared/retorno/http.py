@@ -254,7 +254,7 @@ def _on_known_error(error: RetornoError) -> Response[Any]:
         next_one = error.next_allowed_at
         extension = {
             "rules": [{"id": rule, "reason": reason} for rule, reason in error.rules],
-            "next_allowed_at": next_one.isoformat() if next_one else None,
+            "next_allowed_at": next_one.isoformat().replace("+00:00", "Z") if next_one else None,
         }
         return problem(status, str(error), extension=extension)
     return problem(status, str(error))

@@ -31,7 +31,7 @@ def credential(name: str, field: str) -> str:
     """
     told = _kept(name).get(field)
     if not isinstance(told, str) or not told:
-        raise Conflict(f"the secret of this does not hold {field}")
+        raise Conflict(f"the secret does not hold {field}")
     return told
 
 

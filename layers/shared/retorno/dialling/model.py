@@ -92,7 +92,7 @@ class Asker(BaseModel):
 
 
 class Dial(BaseModel):
-    """`ordered_at` is when the telephone system was last asked.
+    """`ordered_at` is when the telephone system was last asked, and `provider` which it was.
 
     `owner` is whoever wrote it last, and `revision` counts the writes. One that is not yet written
     has the revision 0, and no call.
@@ -110,6 +110,7 @@ class Dial(BaseModel):
     missed_call_id: str | None
     asked_at: datetime
     ordered_at: datetime
+    provider: str
     state: DialState = DialState.FAILED
     call_id: str | None = None
     reason: str | None = None
@@ -154,8 +155,8 @@ class Dial(BaseModel):
         told = {"state": state, "call_id": call_id, "reason": reason, "retry_at": retry_at}
         return self.model_copy(update={**told, "reserved_until": None})
 
-    def ordered(self, now: datetime) -> "Dial":
-        return self.model_copy(update={"ordered_at": now})
+    def ordered(self, provider: str, now: datetime) -> "Dial":
+        return self.model_copy(update={"provider": provider, "ordered_at": now})
 
     def would_be_listed(self, now: datetime) -> bool:
         """Whether a telephone system that does not know of the order never took it."""
@@ -172,13 +173,13 @@ class Dial(BaseModel):
             webhooks_url=webhooks_url,
         )
 
-    def beginning(self, provider: str, caller_id: str | None) -> CallEvent | None:
+    def beginning(self, caller_id: str | None) -> CallEvent | None:
         """What is known of the call before its provider tells; None where there is none."""
         if self.call_id is None:
             return None
         return CallEvent(
             call_id=self.call_id,
-            provider=provider,
+            provider=self.provider,
             occurred_at=self.ordered_at,
             stage=Stage.QUEUED,
             direction=Direction.OUTBOUND_MANUAL,

@@ -99,14 +99,16 @@ class Dialling:
         if dial.state is DialState.FAILED:
             when = f", not before {dial.retry_at.isoformat()}" if dial.retry_at else ""
             raise Unavailable(f"no call was placed: {dial.reason}; try again with the key{when}")
-        if beginning := dial.beginning(request.dialler.name, self._caller_id):
+        if beginning := dial.beginning(self._caller_id):
             self._outgoing.begin(beginning)
         return dial
 
     def _advance(self, wish: DialWish, key: str, asker: Asker, request: _Request) -> Dial:
         dial_id = dial_id_of(asker, key)
         for _ in range(MAX_LOOKS):
-            dial = self._store.get(dial_id) or self._new(dial_id, wish, asker, request.now)
+            dial = self._store.get(dial_id) or self._new(
+                dial_id, wish, asker, request.dialler.name, request.now
+            )
             if dial.wish_digest != wish.digest:
                 raise InvalidInput("Idempotency-Key", "was used for another request")
             try:
@@ -123,7 +125,9 @@ class Dialling:
                 continue
         raise Unavailable("the call is being asked for by too many at once")
 
-    def _new(self, dial_id: str, wish: DialWish, asker: Asker, now: datetime) -> Dial:
+    def _new(
+        self, dial_id: str, wish: DialWish, asker: Asker, provider: str, now: datetime
+    ) -> Dial:
         telephone = wish.telephone or asker.agent
         if not TELEPHONE.fullmatch(telephone):
             raise InvalidInput("telephone", "is required: your name is none")
@@ -138,6 +142,7 @@ class Dialling:
             missed_call_id=wish.missed_call_id,
             asked_at=now,
             ordered_at=now,
+            provider=provider,
         )
 
     def _number(self, wish: DialWish) -> PhoneNumber:
@@ -161,7 +166,9 @@ class Dialling:
     def _dial(self, dial: Dial, request: _Request) -> Dial:
         now = request.now
         self._check_rules(dial, now)
-        mine = self._store.save(dial.ordered(now).reserved(self._new_owner(), now))
+        mine = self._store.save(
+            dial.ordered(request.dialler.name, now).reserved(self._new_owner(), now)
+        )
         try:
             call_id = request.dialler.dial(mine.order(self._caller_id, request.webhooks_url))
         except DialRefused as refusal:
@@ -178,6 +185,8 @@ class Dialling:
 
     def _look_up(self, dial: Dial, request: _Request) -> Dial:
         """Ends as failed where it is sure that no call was placed."""
+        if dial.provider != request.dialler.name:
+            return dial.ended(DialState.UNCERTAIN, reason="another telephone system was asked")
         mine = self._store.save(dial.reserved(self._new_owner(), request.now))
         try:
             call_id = request.dialler.find(mine.order(self._caller_id, request.webhooks_url))

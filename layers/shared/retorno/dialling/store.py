@@ -38,6 +38,7 @@ class DialItem(Model):
     missed_call_id = UnicodeAttribute(null=True)
     asked_at = UnicodeAttribute()
     ordered_at = UnicodeAttribute()
+    provider = UnicodeAttribute()
     state = UnicodeAttribute()
     call_id = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
