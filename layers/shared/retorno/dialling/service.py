@@ -72,7 +72,6 @@ class Dialling:
         dialler: Callable[[], Dialler],
         plan: NumberPlan,
         caller_id: str | None = None,
-        new_owner: Callable[[], str] = new_owner,
     ) -> None:
         self._store = store
         self._calls = calls
@@ -81,7 +80,6 @@ class Dialling:
         self._dialler = dialler
         self._plan = plan
         self._caller_id = caller_id
-        self._new_owner = new_owner
 
     def place(
         self, wish: DialWish, key: str, asker: Asker, webhooks_url: str, now: datetime
@@ -166,9 +164,7 @@ class Dialling:
     def _dial(self, dial: Dial, request: _Request) -> Dial:
         now = request.now
         self._check_rules(dial, now)
-        mine = self._store.save(
-            dial.ordered(request.dialler.name, now).reserved(self._new_owner(), now)
-        )
+        mine = self._store.save(dial.ordered(request.dialler.name, now).reserved(new_owner(), now))
         try:
             call_id = request.dialler.dial(mine.order(self._caller_id, request.webhooks_url))
         except DialRefused as refusal:
@@ -187,7 +183,7 @@ class Dialling:
         """Ends as failed where it is sure that no call was placed."""
         if dial.provider != request.dialler.name:
             return dial.ended(DialState.UNCERTAIN, reason="another telephone system was asked")
-        mine = self._store.save(dial.reserved(self._new_owner(), request.now))
+        mine = self._store.save(dial.reserved(new_owner(), request.now))
         try:
             call_id = request.dialler.find(mine.order(self._caller_id, request.webhooks_url))
         except DialUncertain as doubt:
