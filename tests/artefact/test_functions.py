@@ -53,6 +53,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "ManageCustomers": (http("GET /customers", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
+    "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
 }
 

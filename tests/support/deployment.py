@@ -22,6 +22,7 @@ QUEUE = "deferred-calls"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
 ZENVIA_SECRET = "not-a-secret-either"
+DIAL_SECRET = "not-a-dial-secret"
 ZENVIA_TOKEN = "not-an-access-token"
 
 # What Lambda says of an invocation: nothing here reads it.
@@ -37,6 +38,7 @@ class Deployment:
             "RecoveriesTable": "recoveries",
             "CustomersTable": "customers",
             "JobsTable": "jobs",
+            "DialsTable": "dials",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
@@ -63,6 +65,7 @@ class Deployment:
             "TwilioSecret": _secret("twilio", current=TWILIO_TOKEN),
             "ConnectInstanceArn": INSTANCE_ARN,
             "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
+            "DialSecret": _secret("dial", current=DIAL_SECRET),
             "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from retorno.errors import (
+    CallForbidden,
     Conflict,
     InputTooLarge,
     InvalidInput,
@@ -33,6 +34,7 @@ ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
     NotAllowed: (NotAllowed("your groups do not allow this"), 403),
     NotFound: (NotFound("there is no such call"), 404),
     Conflict: (Conflict("it was recovered already"), 409),
+    CallForbidden: (CallForbidden([("br-law/hours", "Das 9h às 21h")], None), 409),
     PreconditionFailed: (PreconditionFailed("the customer was changed since"), 412),
     PreconditionRequired: (PreconditionRequired("If-Match must say which version"), 428),
     Unavailable: (Unavailable("the table does not answer"), 503),

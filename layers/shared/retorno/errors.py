@@ -7,10 +7,14 @@ RetornoError
 ├── NotAllowed          a known user without the right
 ├── NotFound
 ├── Conflict            the state of things forbids it
+│   └── CallForbidden   … or a rule for calling out does
 ├── PreconditionFailed  … because it is no longer the one that the caller saw
 ├── PreconditionRequired   a caller has to say which one they saw
 └── Unavailable         a service that Retorno stands on does not answer; try again
 """
+
+from collections.abc import Sequence
+from datetime import datetime
 
 
 class RetornoError(Exception):
@@ -44,6 +48,17 @@ class NotFound(RetornoError):
 
 class Conflict(RetornoError):
     pass
+
+
+class CallForbidden(Conflict):
+    """`rules` are those that forbid a call now, as id and words for operators. `next_allowed_at` is
+    None where no moment within three months suits them."""
+
+    def __init__(self, rules: Sequence[tuple[str, str]], next_allowed_at: datetime | None) -> None:
+        next_one = f"not before {next_allowed_at.isoformat()}" if next_allowed_at else "not soon"
+        super().__init__(f"{', '.join(rule for rule, _ in rules)}: {next_one}")
+        self.rules = rules
+        self.next_allowed_at = next_allowed_at
 
 
 class PreconditionFailed(RetornoError):

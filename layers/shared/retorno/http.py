@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import AfterValidator, BeforeValidator
 
 from retorno.errors import (
+    CallForbidden,
     Conflict,
     InputTooLarge,
     InvalidInput,
@@ -124,6 +125,9 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "DELETE /agents/{agent}": LEADERS,
     "PUT /agents/{agent}/presence": LEADERS,
     "GET /agents/{agent}/times": LEADERS,
+    "GET /dials": ANYONE,
+    "POST /dials": ANYONE,
+    "GET /dials/{dial_id}": ANYONE,
     "GET /calling-windows": ANYONE,
     "GET /calling-profiles": ANYONE,
     "GET /do-not-call": LEADERS,
@@ -178,13 +182,20 @@ def created(body: T, location: str, **headers: str) -> Response[T]:
 
 
 def problem(
-    status: HTTPStatus, detail: str, errors: Sequence[Mapping[str, str]] = ()
+    status: HTTPStatus,
+    detail: str,
+    errors: Sequence[Mapping[str, str]] = (),
+    extension: Mapping[str, Any] | None = None,
 ) -> Response[str]:
-    """A problem document of RFC 9457; each of `errors` names a `field` and a `reason`."""
+    """A problem document of RFC 9457; each of `errors` names a `field` and a `reason`.
+
+    `extension` holds members that are this problem's own.
+    """
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "detail": detail}
     body["status"] = status.value
     if errors:
         body["errors"] = list(errors)
+    body |= extension or {}
     # Powertools writes JSON for application/json alone.
     return Response(status_code=status.value, content_type=PROBLEM, body=json.dumps(body))
 
@@ -222,6 +233,10 @@ class Api(APIGatewayHttpResolver):
         """Raises NotAuthenticated."""
         return _user(self.current_event)
 
+    def base_url(self, public_url: str | None) -> str:
+        """Where the API is called; `public_url` where that is not its own address."""
+        return public_url or f"https://{self.current_event.request_context.domain_name}"
+
     @property
     def raw_body(self) -> bytes:
         event = self.current_event
@@ -231,10 +246,9 @@ class Api(APIGatewayHttpResolver):
     def webhook(self, public_url: str | None) -> WebhookRequest:
         """The request as its sender signed it; `public_url` where that is not the API's own."""
         event = self.current_event
-        base = public_url or f"https://{event.request_context.domain_name}"
         query = f"?{event.raw_query_string}" if event.raw_query_string else ""
         return WebhookRequest(
-            url=f"{base}{event.raw_path}{query}",
+            url=f"{self.base_url(public_url)}{event.raw_path}{query}",
             headers=event.headers,
             body=self.raw_body,
         )
@@ -268,6 +282,13 @@ def _on_known_error(error: RetornoError) -> Response[Any]:
         logger.exception("unavailable")
     if isinstance(error, InvalidInput):
         return problem(status, str(error), [{"field": error.field, "reason": error.reason}])
+    if isinstance(error, CallForbidden):
+        next_one = error.next_allowed_at
+        extension = {
+            "rules": [{"id": rule, "reason": reason} for rule, reason in error.rules],
+            "next_allowed_at": next_one.isoformat().replace("+00:00", "Z") if next_one else None,
+        }
+        return problem(status, str(error), extension=extension)
     return problem(status, str(error))
 
 

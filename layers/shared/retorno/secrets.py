@@ -1,4 +1,7 @@
-"""Secrets that sign webhooks, kept in Secrets Manager."""
+"""Secrets that sign webhooks, and credentials, kept in Secrets Manager."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import (
@@ -6,7 +9,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import (
     TransformParameterError,
 )
 
-from retorno.errors import Unavailable
+from retorno.errors import Conflict, Unavailable
 
 # A rotated secret is known everywhere after so long; until then, the one before still holds.
 MAX_AGE_SECONDS = 60
@@ -17,10 +20,26 @@ def signing_secrets(name: str) -> list[str]:
 
     Raises Unavailable.
     """
+    kept = _kept(name)
+    return [kept[role] for role in ("current", "previous") if kept.get(role)]
+
+
+def credential(name: str, field: str) -> str:
+    """One of the credentials that a secret holds as an object.
+
+    Raises Conflict where it is not among them, Unavailable.
+    """
+    told = _kept(name).get(field)
+    if not isinstance(told, str) or not told:
+        raise Conflict(f"the secret does not hold {field}")
+    return told
+
+
+def _kept(name: str) -> Mapping[str, Any]:
     try:
         kept = parameters.get_secret(name, transform="json", max_age=MAX_AGE_SECONDS)
     except (GetParameterError, TransformParameterError) as error:
         raise Unavailable("the secrets cannot be read") from error
     if not isinstance(kept, dict):
         raise Unavailable("the secrets are not kept as an object")
-    return [kept[role] for role in ("current", "previous") if kept.get(role)]
+    return kept

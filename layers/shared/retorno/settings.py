@@ -46,6 +46,17 @@ Thresholds = Annotated[
 ]
 
 
+class DialProvider(StrEnum):
+    """The telephone system that places calls."""
+
+    NONE = "none"
+    CANONICAL = "canonical"
+    TWILIO = "twilio"
+    ZENVIA = "zenvia"
+    AMAZON_CONNECT = "amazon_connect"
+    ASTERISK = "asterisk"
+
+
 class Settings(BaseModel):
     """Field `calls_table` is variable CALLS_TABLE, and so for all."""
 
@@ -171,3 +182,15 @@ class RecoverySettings(CallSettings):
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
+
+
+class DialSettings(CallSettings, CallingSettings):
+    dials_table: str
+    deferred_calls_queue: str
+    dial_provider: DialProvider
+    dial_secret: str
+    dial_url: str | None = None
+    dial_flow: str | None = None
+    caller_id: str | None = None
+    connect_instance_arn: str | None = None
+    public_url: str | None = None

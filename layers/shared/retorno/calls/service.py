@@ -19,6 +19,7 @@ from retorno.calls.model import (
     closing,
     derive,
     disposing,
+    facts_of,
     fold,
     linking,
     reviewing,
@@ -45,12 +46,14 @@ from retorno.settings import (
     CallLinkSettings,
     CallSettings,
     ConnectSettings,
+    DialSettings,
     IngestSettings,
     PhoneSettings,
     ReplaySettings,
 )
 from retorno.telephony.ports import (
     AnsweredBy,
+    CallEvent,
     ContactLookup,
     Provider,
     Reading,
@@ -348,6 +351,25 @@ class CallReconciliation:
         return ["read", "unknown"]
 
 
+class OutgoingCalls:
+    """The calls that Retorno places: they are known before their provider tells of them."""
+
+    def __init__(self, store: CallStore, deferred: DeferredCalls) -> None:
+        self._store = store
+        self._deferred = deferred
+
+    def begin(self, event: CallEvent) -> None:
+        """Writes what is known of a call; told again it changes nothing.
+
+        Raises Unavailable where neither the table nor the queue takes it.
+        """
+        facts = facts_of(event)
+        try:
+            self._store.merge(event.call_id, facts)
+        except Unavailable:
+            self._deferred.send({event.call_id: facts})
+
+
 class CallUpkeep:
     """What is done to calls when no provider is waiting."""
 
@@ -581,6 +603,12 @@ def contact_ingestion(settings: ConnectSettings) -> ContactIngestion:
         ConnectContacts(settings.connect_instance_arn),
         number_plan(settings),
         clock.now,
+    )
+
+
+def outgoing_calls(settings: DialSettings) -> OutgoingCalls:
+    return OutgoingCalls(
+        CallStore(settings.calls_table), DeferredCalls(settings.deferred_calls_queue)
     )
 
 

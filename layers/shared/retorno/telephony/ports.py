@@ -158,3 +158,64 @@ class ContactLookup(Protocol):
 
     def contact(self, contact_id: str) -> Mapping[str, Any]:
         """In the provider's own form. Raises NotFound, Unavailable."""
+
+
+# Where an operator can be rung, as the provider writes it: "+551130001000", "sip:ana@pbx.example".
+# Without a slash it names no other technology of Asterisk's.
+TELEPHONE = re.compile(r"[A-Za-z0-9+@:._-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class DialOrder:
+    """A call to be placed: the operator's telephone rings, and then the customer is called.
+
+    `attempt_id`, 32 hexadecimal digits, is another for each attempt, and the same whenever the same
+    attempt is sent again. `number` is the customer's, in E.164; `caller_id` what they are shown,
+    the provider's choice where it is None. `ordered_at` is when it was last sent. `webhooks_url`
+    is where the API is reached, for a provider that is told with each call whom to tell of it.
+    """
+
+    attempt_id: str
+    number: str
+    telephone: str
+    agent: str
+    caller_id: str | None
+    ordered_at: datetime
+    webhooks_url: str
+
+
+class DialRefused(Exception):
+    """No call was placed, and the same order would be refused again. The text says why, without
+    any number."""
+
+
+class DialFailed(Exception):
+    """No call was placed, but it may be tried again, after `retry_after` seconds if they are
+    said."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class DialUncertain(Exception):
+    """Nobody knows whether a call was placed."""
+
+
+class Dialler(Protocol):
+    """A provider that can be asked to place calls."""
+
+    @property
+    def name(self) -> str:
+        """The provider's, as its calls have it."""
+
+    def dial(self, order: DialOrder) -> str:
+        """The id under which the provider will tell of the call. The order is sent once.
+
+        Raises DialRefused, DialFailed, DialUncertain.
+        """
+
+    def find(self, order: DialOrder) -> str | None:
+        """The id of the call that an order has become; None where the provider knows of none, so
+        that to send the order again places no second one. Raises DialUncertain.
+        """

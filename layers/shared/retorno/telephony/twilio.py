@@ -33,6 +33,8 @@ from retorno.telephony.ports import (
 
 MAX_FIELDS = 200
 CLIENT = "client:"
+# In the address, it says that Retorno placed the call, and rings an operator's telephone first.
+DIAL_ID = "DialId"
 DURATION = re.compile(r"[1-9]\d{0,5}")
 
 STAGES = {
@@ -52,6 +54,14 @@ INBOUND_STAGES = STAGES | {"in-progress": Stage.QUEUED, "completed": Stage.CANCE
 
 # An operator's client is connected at once: only the leg that it dials tells of an answer.
 CLIENT_STAGES = STAGES | {"in-progress": Stage.RINGING, "completed": Stage.NO_ANSWER}
+
+# An operator's telephone that Retorno rings says nothing of the customer, but that no one was
+# reached if it ends before the leg that it dials.
+TELEPHONE_STAGES = {
+    **dict.fromkeys(("queued", "initiated", "ringing"), Stage.QUEUED),
+    "completed": Stage.NO_ANSWER,
+    **{status: STAGES[status] for status in ("busy", "no-answer", "canceled", "failed")},
+}
 
 # An operator's leg that ends leaves the caller's call as it is.
 OPERATOR_STAGES = {
@@ -155,12 +165,20 @@ def _leg(fields: Mapping[str, str], plan: NumberPlan) -> Leg:
     return Leg(call_id, STAGES)
 
 
+def _placed_leg(fields: Mapping[str, str]) -> Leg:
+    """Of a call that Retorno placed: the operator's telephone, and the customer that it dials."""
+    if parent := fields.get("ParentCallSid"):
+        return Leg(parent, STAGES, Direction.OUTBOUND_MANUAL)
+    return Leg(fields["CallSid"], TELEPHONE_STAGES)
+
+
 def _operator(address: str) -> str | None:
     return address.removeprefix(CLIENT) or None
 
 
 def _events(fields: Mapping[str, str], plan: NumberPlan, now: datetime) -> list[CallEvent]:
-    leg, status = _leg(fields, plan), fields.get("CallStatus", "")
+    leg = _placed_leg(fields) if DIAL_ID in fields else _leg(fields, plan)
+    status = fields.get("CallStatus", "")
     told = CallEvent(
         call_id=leg.call_id,
         provider=Twilio.name,

@@ -35,11 +35,22 @@ MARGIN = timedelta(days=1)
 class ZenviaReport:
     """One report, such as `did/relatorio`."""
 
-    def __init__(self, http: urllib3.PoolManager, api_url: str, name: str, token: str) -> None:
+    def __init__(
+        self,
+        http: urllib3.PoolManager,
+        api_url: str,
+        name: str,
+        token: str,
+        *,
+        timeout: urllib3.Timeout | None = None,
+        retries: urllib3.Retry | None = None,
+    ) -> None:
         self.name = name
         self._http = http
         self._url = f"{api_url}/{name}"
         self._headers = {"Access-Token": token, "Accept": "application/json"}
+        self._timeout = timeout or TIMEOUT
+        self._retries = retries or RETRIES
 
     def rows(self, since: datetime, until: datetime) -> Iterator[bytes]:
         """The calls that were made in a period. Raises Unavailable."""
@@ -63,8 +74,8 @@ class ZenviaReport:
                 self._url,
                 fields=fields,
                 headers=self._headers,
-                timeout=TIMEOUT,
-                retries=RETRIES,
+                timeout=self._timeout,
+                retries=self._retries,
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable("no answer") from error

@@ -1,0 +1,297 @@
+"""Placing calls for people: once, by the rules, and never a second time by chance."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+from retorno import clock
+from retorno.calendars import place_of
+from retorno.calling_rules.model import Decision, Facts
+from retorno.calling_rules.service import CallingRules, calling_rules
+from retorno.calls.service import (
+    CallReader,
+    OutgoingCalls,
+    call_reader,
+    number_plan,
+    outgoing_calls,
+)
+from retorno.connect_dialling import ConnectDialler
+from retorno.dialling.model import Asker, Dial, DialState, DialWish, Step, dial_id_of
+from retorno.dialling.store import DialPage, DialStore
+from retorno.dynamodb import Refused
+from retorno.errors import CallForbidden, Conflict, InvalidInput, NotFound, Unavailable
+from retorno.phone import NumberPlan, PhoneNumber
+from retorno.secrets import credential
+from retorno.settings import DialProvider, DialSettings
+from retorno.telephony import asterisk_dialling, twilio_dialling, zenvia_dialling
+from retorno.telephony.canonical_dialling import CanonicalDialler
+from retorno.telephony.ports import (
+    TELEPHONE,
+    DialFailed,
+    Dialler,
+    DialRefused,
+    DialUncertain,
+    Direction,
+)
+from retorno.times import Period
+
+# Each loser of a race looks again at what the winner wrote; so many losses are no race.
+MAX_LOOKS = 20
+
+# No rule allows as many calls a day.
+COUNTED_CALLS = 50
+
+
+def new_owner() -> str:
+    return uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What one request brings: whom it asks, and where those tell of the call."""
+
+    dialler: Dialler
+    webhooks_url: str
+    now: datetime
+
+
+class Dialling:
+    """Has a telephone system ring an operator and then a customer.
+
+    `dialler` is asked for each time: what it needs may be set, or changed, meanwhile.
+    """
+
+    def __init__(
+        self,
+        store: DialStore,
+        calls: CallReader,
+        outgoing: OutgoingCalls,
+        rules: CallingRules,
+        dialler: Callable[[], Dialler],
+        plan: NumberPlan,
+        caller_id: str | None = None,
+    ) -> None:
+        self._store = store
+        self._calls = calls
+        self._outgoing = outgoing
+        self._rules = rules
+        self._dialler = dialler
+        self._plan = plan
+        self._caller_id = caller_id
+
+    def place(
+        self, wish: DialWish, key: str, asker: Asker, webhooks_url: str, now: datetime
+    ) -> Dial:
+        """Places the call, or says what has become of it: the same person's same key is the same
+        call. It comes back placed, or still reserved or uncertain: then it is to be asked again.
+
+        Raises InvalidInput; CallForbidden where a rule forbids it; Conflict where the telephone
+        system does; Unavailable where no call was placed, and it may be asked again.
+        """
+        request = _Request(self._dialler(), webhooks_url, now)
+        dial = self._advance(wish, key, asker, request)
+        if dial.state is DialState.REFUSED:
+            raise Conflict(f"no call was placed: {dial.reason}")
+        if dial.state is DialState.FAILED:
+            when = f", not before {dial.retry_at.isoformat()}" if dial.retry_at else ""
+            raise Unavailable(f"no call was placed: {dial.reason}; try again with the key{when}")
+        if beginning := dial.beginning(self._caller_id):
+            self._outgoing.begin(beginning)
+        return dial
+
+    def _advance(self, wish: DialWish, key: str, asker: Asker, request: _Request) -> Dial:
+        dial_id = dial_id_of(asker, key)
+        for _ in range(MAX_LOOKS):
+            dial = self._store.get(dial_id) or self._new(
+                dial_id, wish, asker, request.dialler.name, request.now
+            )
+            if dial.wish_digest != wish.digest:
+                raise InvalidInput("Idempotency-Key", "was used for another request")
+            try:
+                match dial.next_step(request.now):
+                    case Step.NONE:
+                        return dial
+                    case Step.DIAL:
+                        return self._dial(dial, request)
+                    case Step.LOOK_UP:
+                        found = self._look_up(dial, request)
+                        if found.state is not DialState.FAILED:
+                            return found
+            except Refused:
+                continue
+        raise Unavailable("the call is being asked for by too many at once")
+
+    def _new(
+        self, dial_id: str, wish: DialWish, asker: Asker, provider: str, now: datetime
+    ) -> Dial:
+        telephone = wish.telephone or asker.agent
+        if not TELEPHONE.fullmatch(telephone):
+            raise InvalidInput("telephone", "is required: your name is none")
+        return Dial(
+            dial_id=dial_id,
+            wish_digest=wish.digest,
+            number=self._number(wish).e164,
+            purpose=wish.called_for,
+            telephone=telephone,
+            agent=asker.agent,
+            asked_by=asker.name,
+            missed_call_id=wish.missed_call_id,
+            asked_at=now,
+            ordered_at=now,
+            provider=provider,
+        )
+
+    def _number(self, wish: DialWish) -> PhoneNumber:
+        if wish.missed_call_id is None:
+            return self._parsed(wish.number)
+        try:
+            missed = self._calls.one(wish.missed_call_id)
+        except NotFound:
+            raise InvalidInput("missed_call_id", "is no call") from None
+        number = self._plan.parse(missed.number)
+        if not missed.missed or number is None:
+            raise InvalidInput("missed_call_id", "is no missed call of a known number")
+        return number
+
+    def _parsed(self, number: str | None) -> PhoneNumber:
+        parsed = self._plan.parse(number)
+        if parsed is None:
+            raise InvalidInput("number", "is not a phone number")
+        return parsed
+
+    def _dial(self, dial: Dial, request: _Request) -> Dial:
+        now = request.now
+        self._check_rules(dial, now)
+        mine = self._store.save(dial.ordered(request.dialler.name, now).reserved(new_owner(), now))
+        try:
+            call_id = request.dialler.dial(mine.order(self._caller_id, request.webhooks_url))
+        except DialRefused as refusal:
+            ended = mine.ended(DialState.REFUSED, reason=str(refusal))
+        except DialFailed as failure:
+            wait = failure.retry_after
+            retry_at = None if wait is None else now + timedelta(seconds=wait)
+            ended = mine.ended(DialState.FAILED, reason=str(failure), retry_at=retry_at)
+        except DialUncertain as doubt:
+            ended = mine.ended(DialState.UNCERTAIN, reason=str(doubt))
+        else:
+            ended = mine.ended(DialState.PLACED, call_id=call_id)
+        return self._store.save(ended)
+
+    def _look_up(self, dial: Dial, request: _Request) -> Dial:
+        """Ends as failed where it is sure that no call was placed."""
+        if dial.provider != request.dialler.name:
+            return dial.ended(DialState.UNCERTAIN, reason="another telephone system was asked")
+        mine = self._store.save(dial.reserved(new_owner(), request.now))
+        try:
+            call_id = request.dialler.find(mine.order(self._caller_id, request.webhooks_url))
+        except DialUncertain as doubt:
+            return self._store.save(mine.ended(DialState.UNCERTAIN, reason=str(doubt)))
+        if call_id is not None:
+            return self._store.save(mine.ended(DialState.PLACED, call_id=call_id))
+        known = DialState.FAILED if dial.would_be_listed(request.now) else DialState.UNCERTAIN
+        return self._store.save(mine.ended(known, reason="the telephone system knows of no call"))
+
+    def _check_rules(self, dial: Dial, now: datetime) -> None:
+        facts = Facts(calls_that_day=self._calls_that_day(dial.number, now), automated=False)
+        decision = self._rules.check(dial.number, dial.purpose, now, facts).decision
+        if not decision.allowed:
+            raise CallForbidden(_forbidding(decision), decision.next_allowed_at)
+
+    def _calls_that_day(self, number: str, now: datetime) -> int:
+        place = place_of(self._parsed(number))
+        that_day = Period.between(place.beginning_of(place.day_at(now)), now)
+        calls = self._calls.of_number(number, that_day, COUNTED_CALLS, None).calls
+        return sum(call.direction not in (None, Direction.INBOUND) for call in calls)
+
+
+class DialRecords:
+    """What became of dials."""
+
+    def __init__(self, store: DialStore) -> None:
+        self._store = store
+
+    def one(self, dial_id: str, agent: str | None) -> Dial:
+        """Of anyone where no agent is said. Raises NotFound also for another's; Unavailable."""
+        dial = self._store.get(dial_id)
+        if dial is None or agent not in (None, dial.agent):
+            raise NotFound("there is no such dial")
+        return dial
+
+    def of_agent(self, agent: str, limit: int, start: Mapping[str, str] | None) -> DialPage:
+        """Newest first. Raises Unavailable."""
+        return self._store.of_agent(agent, limit, start)
+
+
+def _forbidding(decision: Decision) -> list[tuple[str, str]]:
+    rules = [
+        (finding.rule.id, finding.rule.title.pt)
+        for finding in decision.findings
+        if not finding.allows
+    ]
+    entries = [
+        (f"do-not-call/{entry.origin}", "O número está na lista de não ligar")
+        for entry in decision.forbidden_by
+    ]
+    return rules + entries
+
+
+def dialler(settings: DialSettings) -> Dialler:
+    """Raises Conflict where what the telephone system needs is not set; Unavailable."""
+
+    def secret(field: str) -> str:
+        return credential(settings.dial_secret, field)
+
+    def needed(name: str, value: str | None) -> str:
+        if value is None:
+            raise Conflict(f"the stack's parameter {name} is not set: see docs/dialling.md")
+        return value
+
+    match settings.dial_provider:
+        case DialProvider.NONE:
+            raise Conflict("no telephone system is set up to place calls: see docs/dialling.md")
+        case DialProvider.CANONICAL:
+            url = needed("DialUrl", settings.dial_url)
+            return CanonicalDialler(url, secret("current"), clock.now)
+        case DialProvider.TWILIO:
+            needed("CallerId", settings.caller_id)
+            return twilio_dialling.TwilioDialler(
+                secret("account_sid"),
+                secret("auth_token"),
+                settings.dial_url or twilio_dialling.API_URL,
+            )
+        case DialProvider.ZENVIA:
+            return zenvia_dialling.ZenviaDialler(
+                secret("access_token"), clock.now, settings.dial_url or zenvia_dialling.API_URL
+            )
+        case DialProvider.AMAZON_CONNECT:
+            needed("CallerId", settings.caller_id)
+            return ConnectDialler(
+                needed("ConnectInstanceArn", settings.connect_instance_arn),
+                needed("DialFlow", settings.dial_flow),
+                clock.now,
+            )
+        case DialProvider.ASTERISK:
+            return asterisk_dialling.AsteriskDialler(
+                needed("DialUrl", settings.dial_url),
+                secret("username"),
+                secret("password"),
+                needed("DialFlow", settings.dial_flow),
+            )
+
+
+def dialling(settings: DialSettings) -> Dialling:
+    return Dialling(
+        DialStore(settings.dials_table),
+        call_reader(settings),
+        outgoing_calls(settings),
+        calling_rules(settings),
+        partial(dialler, settings),
+        number_plan(settings),
+        settings.caller_id,
+    )
+
+
+def dial_records(settings: DialSettings) -> DialRecords:
+    return DialRecords(DialStore(settings.dials_table))
