@@ -34,6 +34,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
         sqs(json.dumps(event("INITIATED", channel="CHAT"))),
         {"batchItemFailures": []},
     ),
+    "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
@@ -43,8 +44,14 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "SweepCalls": ({}, None),
 }
 REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "AnnotateCalls": (
+        http("GET /calls/{call_id}/notes", path="/calls/1/notes", claims=SUPERVISOR),
+        404,
+        PROBLEM,
+    ),
     "DescribeApi": (http("GET /health"), 200, JSON),
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
+    "ManageAgents": (http("GET /agents", claims=SUPERVISOR), 200, JSON),
     "ManageCallingRules": (http("GET /calling-windows", query=DIAL, claims=SUPERVISOR), 200, JSON),
     "ManageCustomerFiles": (
         http("GET /customers/imports/{import_id}", path="/customers/imports/1", claims=SUPERVISOR),
@@ -52,9 +59,11 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
         PROBLEM,
     ),
     "ManageCustomers": (http("GET /customers", claims=SUPERVISOR), 200, JSON),
+    "ManageDispositions": (http("GET /dispositions", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
     "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
+    "ReviewVoicemail": (http("GET /voicemail-reviews", claims=SUPERVISOR), 200, JSON),
 }
 
 
@@ -76,7 +85,8 @@ def variables(logical_id: str, stack: Stack) -> dict[str, str]:
 
 
 def test_no_function_is_left_out() -> None:
-    assert EVENTS.keys() | REQUESTS.keys() | {"ReconcileZenvia"} == functions().keys()
+    others = {"ReconcileZenvia", "ReportVoicemail"}
+    assert EVENTS.keys() | REQUESTS.keys() | others == functions().keys()
 
 
 @pytest.mark.parametrize("logical_id", EVENTS)
@@ -92,6 +102,13 @@ def test_a_function_answers_a_request(logical_id: str, stack: Stack) -> None:
     with running(logical_id, variables(logical_id, stack)) as function:
         said = answer(function.ask(event))
     assert (said.status, said.content_type) == (status, content_type)
+
+
+def test_a_week_is_reported(stack: Stack) -> None:
+    asking = variables("ReportVoicemail", stack) | {"PYTHONTZPATH": ""}
+    with running("ReportVoicemail", asking) as report:
+        (week,) = report.ask({"week": "2026-03-04"})
+    assert (week["week"], week["answered"]) == ("2026-03-02", 0)
 
 
 def test_a_provider_is_asked_for_its_reports(stack: Stack) -> None:
