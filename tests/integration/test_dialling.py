@@ -183,6 +183,7 @@ class TestPlaced:
             dial(deployment)
         assert requests == [
             "GetItem",
+            "GetItem",
             "Query",
             "BatchGetItem",
             "Query",
@@ -190,6 +191,22 @@ class TestPlaced:
             "UpdateItem",
             "UpdateItem",
         ]
+
+    def test_the_agents_own_telephone_rings_unless_another_is_named(
+        self, deployment: Deployment, switchboard: Switchboard
+    ) -> None:
+        draft = {"name": "Ana Souza", "telephone": "4007"}
+        registered = http(
+            "PUT /agents/{agent}",
+            path="/agents/ana.souza",
+            body=json.dumps(draft).encode(),
+            headers={"content-type": "application/json"},
+            claims=LEADER,
+        )
+        assert deployment.ask("ManageAgents", registered).status == 201
+        dial(deployment, key="k1")
+        dial(deployment, {**WISH, "telephone": "4010"}, key="k2")
+        assert [order["telephone"] for order in switchboard.placed] == ["4007", "4010"]
 
     def test_is_recorded_later_if_the_calls_table_is_away(
         self, deployment: Deployment, switchboard: Switchboard
@@ -357,7 +374,7 @@ class Killed(BaseException):
 
 
 # Each request of a first POST /dials, in their order, up to the order itself.
-BEFORE = ["GetItem", "Query", "Query", "UpdateItem"]
+BEFORE = ["GetItem", "GetItem", "Query", "Query", "UpdateItem"]
 AFTER = ["UpdateItem", "UpdateItem"]
 
 

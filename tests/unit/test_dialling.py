@@ -101,7 +101,7 @@ class World:
     def ask(self) -> Dial:
         this = cast(Any, self)
         rules = CallingRules(cast(Any, SimpleNamespace(of_number=lambda _: [])), NumberPlan(), [])
-        dialling = Dialling(this, this, this, rules, lambda: this, NumberPlan())
+        dialling = Dialling(this, this, this, rules, lambda: this, lambda _: None, NumberPlan())
         return dialling.place(WISH, "k1", ANA, "https://api.example.com", self.now)
 
 

@@ -184,7 +184,7 @@ class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
 
 
-class DialSettings(CallSettings, CallingSettings):
+class DialSettings(CallSettings, CallingSettings, AgentSettings):
     dials_table: str
     deferred_calls_queue: str
     dial_provider: DialProvider

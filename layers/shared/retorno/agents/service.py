@@ -79,6 +79,11 @@ class Agents:
         """Raises NotFound, Unavailable."""
         return _one(self._store, agent)
 
+    def telephone_of(self, agent: str) -> str | None:
+        """What rings for an agent; None where nobody said it. Raises Unavailable."""
+        found = self._store.get(agent)
+        return found.agent.telephone if found else None
+
     def register(self, agent: str, draft: AgentDraft, now: datetime) -> Stored:
         """A new agent is offline.
 

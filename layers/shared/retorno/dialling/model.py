@@ -42,7 +42,7 @@ class DialWish(BaseModel):
     telephone: Annotated[str, StringConstraints(pattern=f"^{TELEPHONE.pattern}$")] | None = Field(
         default=None,
         description="The one that rings first, as the telephone system writes it; if not said, the "
-        "name that it knows the operator by",
+        "operator's own, or else the name that it knows the operator by",
     )
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from functools import partial
 from uuid import uuid4
 
 from retorno import clock
+from retorno.agents.service import agents
 from retorno.calendars import place_of
 from retorno.calling_rules.model import Decision, Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
@@ -61,6 +62,7 @@ class Dialling:
     """Has a telephone system ring an operator and then a customer.
 
     `dialler` is asked for each time: what it needs may be set, or changed, meanwhile.
+    `telephone_of` knows what rings for an agent, if somebody said it.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Dialling:
         outgoing: OutgoingCalls,
         rules: CallingRules,
         dialler: Callable[[], Dialler],
+        telephone_of: Callable[[str], str | None],
         plan: NumberPlan,
         caller_id: str | None = None,
     ) -> None:
@@ -78,6 +81,7 @@ class Dialling:
         self._outgoing = outgoing
         self._rules = rules
         self._dialler = dialler
+        self._telephone_of = telephone_of
         self._plan = plan
         self._caller_id = caller_id
 
@@ -126,7 +130,7 @@ class Dialling:
     def _new(
         self, dial_id: str, wish: DialWish, asker: Asker, provider: str, now: datetime
     ) -> Dial:
-        telephone = wish.telephone or asker.agent
+        telephone = wish.telephone or self._telephone_of(asker.agent) or asker.agent
         if not TELEPHONE.fullmatch(telephone):
             raise InvalidInput("telephone", "is required: your name is none")
         return Dial(
@@ -288,6 +292,7 @@ def dialling(settings: DialSettings) -> Dialling:
         outgoing_calls(settings),
         calling_rules(settings),
         partial(dialler, settings),
+        agents(settings).telephone_of,
         number_plan(settings),
         settings.caller_id,
     )
