@@ -37,11 +37,19 @@ class CustomerRequest(BaseModel):
 class CustomerChosen(BaseModel):
     call_id: str
     customer: CustomerRef | None
+    linked_by: str | None = Field(
+        description="chosen for this call, remembered of its number, or only_match"
+    )
     candidates: list[CustomerRef] = Field(description="Whose it may be, while nobody chose")
 
     @classmethod
     def of(cls, call_id: str, link: Link) -> "CustomerChosen":
-        return cls(call_id=call_id, customer=link.customer, candidates=list(link.candidates))
+        return cls(
+            call_id=call_id,
+            customer=link.customer,
+            linked_by=link.how,
+            candidates=list(link.candidates),
+        )
 
 
 class NoteRequest(BaseModel):

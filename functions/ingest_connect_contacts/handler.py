@@ -8,13 +8,17 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno.calls.service import ContactIngestion, contact_ingestion
+from retorno.connect import ConnectContacts
 from retorno.observability import count, with_metrics
 from retorno.settings import ConnectSettings
+from retorno.telephony.providers import AMAZON_CONNECT
 
 
 @cache
 def ingestion() -> ContactIngestion:
-    return contact_ingestion(ConnectSettings.from_environment())
+    settings = ConnectSettings.from_environment()
+    lookup = ConnectContacts(settings.connect_instance_arn)
+    return contact_ingestion(settings, AMAZON_CONNECT, lookup)
 
 
 def entry(record: dict[str, Any]) -> tuple[str, bytes]:

@@ -35,6 +35,9 @@ class MissedCallView(BaseModel):
     dismissed_by: str | None
     dismissed_reason: str | None
     customer: CustomerRef | None = Field(description="Who was missed, if that is known")
+    linked_by: str | None = Field(
+        description="chosen for this call, remembered of its number, or only_match"
+    )
     candidates: list[CustomerRef] = Field(description="Who it may be, while nobody chose")
 
     @classmethod
@@ -51,6 +54,7 @@ class MissedCallView(BaseModel):
             dismissed_by=dismissal and dismissal.by,
             dismissed_reason=dismissal and dismissal.reason,
             customer=link.customer,
+            linked_by=link.how,
             candidates=list(link.candidates),
         )
 

@@ -58,12 +58,20 @@ class CallFacts(BaseModel):
 
 class CallView(CallFacts):
     customer: CustomerRef | None = Field(description="Whose call it is, if that is known")
+    linked_by: str | None = Field(
+        description="chosen for this call, remembered of its number, or only_match"
+    )
     candidates: list[CustomerRef] = Field(description="Whose it may be, while nobody chose")
 
     @classmethod
     def of(cls, call: Call, link: Link) -> "CallView":
         facts = dict(CallFacts.model_validate(call))
-        return cls(**facts, customer=link.customer, candidates=list(link.candidates))
+        return cls(
+            **facts,
+            customer=link.customer,
+            linked_by=link.how,
+            candidates=list(link.candidates),
+        )
 
 
 class CallList(BaseModel):

@@ -85,8 +85,9 @@ def test_one_match_links_itself(deployment: Deployment, clock: StoppedClock) -> 
     )
     rings(deployment, clock, "c1")
     assert shown(deployment, "c1") == ("Padaria Aurora", [])
-    found = ask(deployment, "GET /calls/{call_id}", call_id="c1").body["customer"]
-    assert found["places"] == [{"branch": "Sul", "contact": "Rosa", "line": "mobile"}]
+    call = ask(deployment, "GET /calls/{call_id}", call_id="c1").body
+    assert call["linked_by"] == "only_match"
+    assert call["customer"]["places"] == [{"branch": "Sul", "contact": "Rosa", "line": "mobile"}]
 
 
 def test_several_stay_candidates_until_somebody_chooses(
@@ -102,6 +103,10 @@ def test_several_stay_candidates_until_somebody_chooses(
     deployment.flow()
     rings(deployment, clock, "c3", "011 8765 4321")
     assert [shown(deployment, f"c{number}")[0] for number in (1, 2, 3)] == [None, "Anna", "Anna"]
+    calls = [
+        ask(deployment, "GET /calls/{call_id}", call_id=f"c{number}").body for number in (1, 2, 3)
+    ]
+    assert [call["linked_by"] for call in calls] == [None, "chosen", "remembered"]
 
 
 def test_none_links_later_when_the_number_is_added(

@@ -97,6 +97,7 @@ class TestById:
             "talk_seconds": 60.5,
             "missed": False,
             "customer": None,
+            "linked_by": None,
             "candidates": [],
         }
 

@@ -10,7 +10,7 @@ import phonenumbers
 import pytest
 from phonenumbers import geodata, tzdata
 
-from retorno.calendars import STATES, BankCalendar, Calendar, Place, moment_of, place_of
+from retorno.calendars import STATES, Calendar, Place, moment_of, place_of
 from retorno.phone import NumberPlan
 
 BRAZIL = Calendar("BR")
@@ -123,8 +123,6 @@ class TestCalendar:
             (Calendar("PT"), date(2026, 4, 25), True),
             (Calendar("PT"), date(2026, 7, 1), False),
             (Calendar("PT", "30"), date(2026, 7, 1), True),
-            (BankCalendar(), date(2026, 2, 16), True),
-            (BankCalendar(), date(2026, 12, 31), True),
             # What nobody knows has no holidays, and a country its own without its state's.
             (Calendar(""), date(2026, 1, 1), False),
             (Calendar("BR", "ZZ"), date(2026, 9, 7), True),
@@ -132,33 +130,6 @@ class TestCalendar:
     )
     def test_knows_the_holidays_of(self, calendar: Calendar, day: date, is_holiday: bool) -> None:
         assert calendar.is_holiday(day) is is_holiday
-
-    @pytest.mark.parametrize(
-        ("calendar", "year", "month", "fifth"),
-        [
-            # A Thursday begins it, and a holiday does.
-            (BRAZIL, 2026, 1, date(2026, 1, 8)),
-            (BRAZIL, 2026, 2, date(2026, 2, 6)),
-            (BRAZIL, 2026, 3, date(2026, 3, 6)),
-            # Good Friday is the third.
-            (BRAZIL, 2026, 4, date(2026, 4, 8)),
-            (BankCalendar(), 2027, 2, date(2027, 2, 5)),
-            (Calendar("PT"), 2026, 12, date(2026, 12, 9)),
-        ],
-    )
-    def test_counts_business_days(
-        self, calendar: Calendar, year: int, month: int, fifth: date
-    ) -> None:
-        assert calendar.business_day(year, month, 5) == fifth
-
-    def test_a_month_may_have_too_few(self) -> None:
-        assert BRAZIL.business_day(2026, 1, 22) == date(2026, 2, 2)
-
-    def test_knows_the_days_beside_a_holiday(self) -> None:
-        beside = [day for day in range(1, 31) if BRAZIL.is_beside_holiday(date(2026, 9, day))]
-        assert beside == [6, 8]
-        # Over the turn of a year.
-        assert BRAZIL.is_beside_holiday(date(2025, 12, 31))
 
 
 @pytest.mark.parametrize("code", ["81", "93", "94"])

@@ -7,16 +7,18 @@ dials can know, and what the rules for calling go by.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import holidays
 import phonenumbers
 from phonenumbers import timezone
 
 from retorno.phone import PhoneNumber
 
+if TYPE_CHECKING:
+    from holidays import HolidayBase
+
 DAY = timedelta(days=1)
-SATURDAY = 5
 
 # Brazil's 67 area codes, by state (Anatel, Plano Geral de Códigos Nacionais). What
 # `phonenumbers` says of their time zones is wrong for 81, 93 and 94.
@@ -145,43 +147,13 @@ class Calendar:
     def is_holiday(self, day: date) -> bool:
         return day in _holidays(self.country, self.state, self.with_optional)
 
-    def is_business_day(self, day: date) -> bool:
-        """Monday to Friday, and no holiday."""
-        return day.weekday() < SATURDAY and not self.is_holiday(day)
-
-    def is_beside_holiday(self, day: date) -> bool:
-        """Whether the day before or the day after is a holiday."""
-        return self.is_holiday(day - DAY) or self.is_holiday(day + DAY)
-
-    def business_day(self, year: int, month: int, count: int) -> date:
-        """The fifth business day of a month, where `count` is 5, and so on.
-
-        Business days are counted on into the next month where the month has too few.
-        """
-        day = date(year, month, 1)
-        while True:
-            count -= self.is_business_day(day)
-            if count <= 0:
-                return day
-            day += DAY
-
-
-@dataclass(frozen=True, slots=True)
-class BankCalendar(Calendar):
-    """Brazil's days without banking: the package's calendar of the exchange, BVMF, stands for it.
-
-    The last business day of a year is one, on which banks do not serve the public.
-    """
-
-    country: str = "BR"
-
-    def is_holiday(self, day: date) -> bool:
-        return day in _bank_holidays()
-
 
 @cache
-def _holidays(country: str, state: str | None, with_optional: bool) -> holidays.HolidayBase:
+def _holidays(country: str, state: str | None, with_optional: bool) -> "HolidayBase":
     """Years are worked out as they are asked for."""
+    # It takes a fifth of a second to import, and who only asks where a number is has no use for it.
+    import holidays  # noqa: PLC0415
+
     states = holidays.list_supported_countries().get(country)
     if states is None:
         return holidays.HolidayBase()
@@ -191,8 +163,3 @@ def _holidays(country: str, state: str | None, with_optional: bool) -> holidays.
             country, subdiv=calendar.subdiv, categories=("public", "optional")
         )
     return calendar
-
-
-@cache
-def _bank_holidays() -> holidays.HolidayBase:
-    return holidays.financial_holidays("BVMF")

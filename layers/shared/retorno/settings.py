@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from retorno.phone import NumberPlan
+
 
 class RecoveryRequires(StrEnum):
     """What an outbound call must achieve to recover a missed one."""
@@ -72,6 +74,11 @@ class Settings(BaseModel):
 class PhoneSettings(Settings):
     country: str
     area_code: str | None = None
+
+    @property
+    def number_plan(self) -> NumberPlan:
+        """Raises ValueError for a country or an area code that does not exist."""
+        return NumberPlan(self.country, self.area_code)
 
 
 class ImportSettings(Settings):

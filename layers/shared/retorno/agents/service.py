@@ -23,7 +23,7 @@ from retorno.agents.model import (
 )
 from retorno.agents.store import AgentStore, Changed, NamePage
 from retorno.calls.model import CallRules
-from retorno.calls.service import call_rules, change_of, number_plan
+from retorno.calls.service import call_rules, change_of
 from retorno.errors import (
     Conflict,
     InvalidInput,
@@ -253,7 +253,7 @@ def _check_version(stored: Stored, expected: int | None) -> None:
 
 
 def agents(settings: AgentSettings) -> Agents:
-    return Agents(AgentStore(settings.agents_table), number_plan(settings))
+    return Agents(AgentStore(settings.agents_table), settings.number_plan)
 
 
 def agent_tracking(settings: FollowCallsSettings) -> AgentTracking:

@@ -276,7 +276,7 @@ def calling_rules(settings: CallingSettings) -> CallingRules:
     """Raises KeyError for a profile that does not exist."""
     return CallingRules(
         DoNotCallStore(settings.do_not_call_table),
-        NumberPlan(settings.country, settings.area_code),
+        settings.number_plan,
         chosen(settings.calling_profiles, settings.country),
         optional_holidays=settings.optional_holidays,
     )
@@ -285,5 +285,5 @@ def calling_rules(settings: CallingSettings) -> CallingRules:
 def do_not_call_list(settings: DoNotCallSettings) -> DoNotCallList:
     return DoNotCallList(
         DoNotCallStore(settings.do_not_call_table),
-        NumberPlan(settings.country, settings.area_code),
+        settings.number_plan,
     )

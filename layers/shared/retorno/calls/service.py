@@ -34,7 +34,6 @@ from retorno.calls.store import (
     read_image,
 )
 from retorno.clock import Clock
-from retorno.connect import ConnectContacts
 from retorno.customers.model import Link
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dispositions.model import Flag
@@ -48,13 +47,13 @@ from retorno.settings import (
     ConnectSettings,
     DialSettings,
     IngestSettings,
-    PhoneSettings,
     ReplaySettings,
 )
 from retorno.telephony.ports import (
     AnsweredBy,
     CallEvent,
     ContactLookup,
+    ContactProvider,
     Provider,
     Reading,
     Refusal,
@@ -62,7 +61,6 @@ from retorno.telephony.ports import (
     WebhookProvider,
     WebhookRequest,
 )
-from retorno.telephony.providers import AMAZON_CONNECT
 from retorno.times import Period
 
 T = TypeVar("T")
@@ -164,12 +162,14 @@ class ContactIngestion:
 
     def __init__(
         self,
+        provider: ContactProvider,
         store: CallStore,
         kept: KeptPayloads,
         lookup: ContactLookup,
         plan: NumberPlan,
         clock: Clock,
     ) -> None:
+        self._provider = provider
         self._store = store
         self._kept = kept
         self._lookup = lookup
@@ -201,12 +201,12 @@ class ContactIngestion:
         """Keeps what cannot be read, all or in part. None where the bucket does not answer."""
         try:
             try:
-                reading = AMAZON_CONNECT.read(payload, self._plan, now)
+                reading = self._provider.read(payload, self._plan, now)
             except InvalidInput as error:
                 refusal = Refusal(0, error.field, error.reason)
                 reading = Reading(0, [], refusals=[refusal], refused_payload=payload)
             if kept := _to_keep(reading, payload):
-                self._kept.keep(AMAZON_CONNECT.name, kept, now)
+                self._kept.keep(self._provider.name, kept, now)
         except Unavailable:
             return None
         return reading
@@ -220,7 +220,7 @@ class ContactIngestion:
             return True
         try:
             contact = self._lookup.contact(call_id)
-            told = fold(AMAZON_CONNECT.read_contact(contact, self._plan, now)).get(call_id, {})
+            told = fold(self._provider.read_contact(contact, self._plan, now)).get(call_id, {})
         except (NotFound, InvalidInput):
             return False
         if told:
@@ -569,13 +569,9 @@ class CallReader:
         ]
 
 
-def number_plan(settings: PhoneSettings) -> NumberPlan:
-    return NumberPlan(settings.country, settings.area_code)
-
-
 def call_rules(settings: CallSettings) -> CallRules:
     """The rules, with the company's own numbers in any written form."""
-    plan = number_plan(settings)
+    plan = settings.number_plan
     numbers = [plan.parse(number) for number in settings.internal_numbers]
     keys = frozenset(number.match_key for number in numbers if number)
     return CallRules(
@@ -591,17 +587,20 @@ def call_ingestion(settings: IngestSettings) -> CallIngestion:
         CallStore(settings.calls_table),
         DeferredCalls(settings.deferred_calls_queue),
         KeptPayloads(settings.kept_payloads_bucket),
-        number_plan(settings),
+        settings.number_plan,
         clock.now,
     )
 
 
-def contact_ingestion(settings: ConnectSettings) -> ContactIngestion:
+def contact_ingestion(
+    settings: ConnectSettings, provider: ContactProvider, lookup: ContactLookup
+) -> ContactIngestion:
     return ContactIngestion(
+        provider,
         CallStore(settings.calls_table),
         KeptPayloads(settings.kept_payloads_bucket),
-        ConnectContacts(settings.connect_instance_arn),
-        number_plan(settings),
+        lookup,
+        settings.number_plan,
         clock.now,
     )
 
@@ -648,10 +647,10 @@ def call_reconciliation(
         reports,
         CallStore(settings.calls_table),
         KeptPayloads(settings.kept_payloads_bucket),
-        number_plan(settings),
+        settings.number_plan,
     )
 
 
 def payload_replay(settings: ReplaySettings) -> PayloadReplay:
     kept = KeptPayloads(settings.kept_payloads_bucket)
-    return PayloadReplay(kept, CallStore(settings.calls_table), number_plan(settings))
+    return PayloadReplay(kept, CallStore(settings.calls_table), settings.number_plan)

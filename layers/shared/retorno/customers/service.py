@@ -167,12 +167,8 @@ class CustomerDirectory:
         return self._store.get(customer_id) is not None
 
 
-def number_plan(settings: CustomerSettings) -> NumberPlan:
-    return NumberPlan(settings.country, settings.area_code)
-
-
 def customer_records(settings: CustomerSettings) -> CustomerRecords:
-    return CustomerRecords(CustomerStore(settings.customers_table), number_plan(settings))
+    return CustomerRecords(CustomerStore(settings.customers_table), settings.number_plan)
 
 
 def customer_directory(settings: CustomerSettings) -> CustomerDirectory:

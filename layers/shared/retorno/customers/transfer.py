@@ -6,7 +6,7 @@ from datetime import datetime
 
 from retorno.customers.model import Customer, Stored
 from retorno.customers.rows import HEADER, Told, merge, read, written
-from retorno.customers.service import new_id, number_plan
+from retorno.customers.service import new_id
 from retorno.customers.store import CustomerStore, Saving, claim_of
 from retorno.errors import Unavailable
 from retorno.imports.model import Chunk, Outcome, Problem, RowReport
@@ -212,7 +212,7 @@ class CustomerExport:
 
 
 def customer_import(settings: CustomerTransferSettings) -> ChunkTaking:
-    taker = CustomerImport(CustomerStore(settings.customers_table), number_plan(settings))
+    taker = CustomerImport(CustomerStore(settings.customers_table), settings.number_plan)
     return chunk_taking(taker, settings)
 
 

@@ -15,7 +15,6 @@ from retorno.calls.service import (
     CallReader,
     OutgoingCalls,
     call_reader,
-    number_plan,
     outgoing_calls,
 )
 from retorno.connect_dialling import ConnectDialler
@@ -293,7 +292,7 @@ def dialling(settings: DialSettings) -> Dialling:
         calling_rules(settings),
         partial(dialler, settings),
         agents(settings).telephone_of,
-        number_plan(settings),
+        settings.number_plan,
         settings.caller_id,
     )
 

@@ -153,6 +153,15 @@ class Report(Protocol):
         """
 
 
+class ContactProvider(Provider, Protocol):
+    """A provider whose events leave out whom a call is with."""
+
+    def read_contact(
+        self, told: Mapping[str, Any], plan: NumberPlan, now: datetime
+    ) -> list[CallEvent]:
+        """What it says when asked for one contact. Raises InvalidInput."""
+
+
 class ContactLookup(Protocol):
     """Asks a provider for what its events leave out."""
 
