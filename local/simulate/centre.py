@@ -308,8 +308,11 @@ class Centre:
         if call.operator:
             self._wrap_up(call.operator)
             if call.summary:
-                summed_up = partial(self._summed_up.append, (call.call_id, call.summary))
-                self._after(call.operator.random.uniform(*NOTING), summed_up)
+                sum_up = partial(self._sum_up, call.call_id, call.summary)
+                self._after(call.operator.random.uniform(*NOTING), sum_up)
+
+    def _sum_up(self, call_id: str, disposition: str) -> None:
+        self._summed_up.append((call_id, disposition))
 
     def _report(self, call: Call, stage: str, **facts: str) -> None:
         call.stage, call.since, call.events = stage, self.now, call.events + 1

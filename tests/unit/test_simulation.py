@@ -1,6 +1,7 @@
 """The simulated call centre without a stack: it repeats, makes sense, and reckons right."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -19,7 +20,9 @@ START = END - timedelta(days=2)
 SECRET = "not-a-secret"
 
 
-def live_through(seed: int) -> tuple[Centre, list[Event]]:
+def live_through(
+    seed: int, each_step: Callable[[Centre], object] = id
+) -> tuple[Centre, list[Event]]:
     """Two days whose operators know the truth, as they would from a product without delay."""
     centre = Centre(seed, START, END, customers=300, agents=6)
     events: list[Event] = []
@@ -27,6 +30,7 @@ def live_through(seed: int) -> tuple[Centre, list[Event]]:
         outcomes = centre.truth.outcomes()
         centre.worklist = [miss for miss, outcome in outcomes.items() if outcome.state == "open"]
         events += centre.advance(min(END, centre.now + timedelta(minutes=5)))
+        each_step(centre)
     return centre, events + centre.delayed_events()
 
 
@@ -141,6 +145,13 @@ def test_a_stack_that_is_not_up_is_one_line() -> None:
         client.summary(START, END)
     assert "python -m local up" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_what_operators_sum_up_is_the_same_however_often_it_is_asked_for() -> None:
+    asked_at_the_end, _ = live_through(seed=2)
+    told: list[tuple[str, str]] = []
+    live_through(seed=2, each_step=lambda centre: told.extend(centre.summed_up()))
+    assert [code for _, code in told] == [code for _, code in asked_at_the_end.summed_up()] != []
 
 
 def test_operators_tell_what_the_talk_time_gets_wrong(lived: tuple[Centre, list[Event]]) -> None:
