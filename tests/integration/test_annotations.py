@@ -4,12 +4,14 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, user
 from tests.support.functions import function_of
+from tests.support.tables import create_table
 from tests.support.webhooks import canonical
 
 ANA = user("[agent]", "ana@example.com", **{"custom:agent": "ana"})
@@ -135,6 +137,14 @@ class TestDisposition:
         dispose(rung_back, "venda")
         (entry,) = ask(rung_back, route, number=CUSTOMER).body["entries"]
         assert (entry["scope"], entry["added_by"]) == ("telemarketing", "ana")
+
+    def test_the_list_is_made_good_when_it_did_not_answer(self, rung_back: Deployment) -> None:
+        boto3.client("dynamodb").delete_table(TableName=rung_back.name("DoNotCallTable"))
+        assert dispose(rung_back, "nao_ligar").status == 503
+        create_table("DoNotCallTable", rung_back.name("DoNotCallTable"))
+        assert dispose(rung_back, "nao_ligar").status == 200
+        (entry,) = ask(rung_back, "GET /do-not-call/{number}", number=CUSTOMER).body["entries"]
+        assert entry["origin"] == "disposition"
 
     @pytest.mark.parametrize("code", ["nunca_ouvi", "", "A B", "x" * 41, 7, None])
     def test_has_to_be_of_the_list(self, rung_back: Deployment, code: Any) -> None:

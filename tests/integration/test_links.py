@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from retorno.customers.store import CustomerStore
+from retorno.errors import Unavailable
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, user
@@ -156,6 +158,27 @@ def test_a_choice_survives_what_the_telephone_system_tells_later(
     deployment.ask("IngestCalls", canonical(clock.now, event))
     deployment.flow()
     assert shown(deployment, "c1") == ("Zilda", [])
+
+
+def test_a_choice_that_was_half_written_is_made_good_by_the_same_request(
+    deployment: Deployment, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer(deployment, "Anna", phone=NUMBER)
+    zilda = customer(deployment, "Zilda")
+    rings(deployment, clock, "c1")
+
+    def dies(*_: object) -> None:
+        raise Unavailable("out of memory")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(CustomerStore, "remember", dies)
+        assert choose(deployment, clock, "c1", zilda).status == 503
+    deployment.flow()
+    rings(deployment, clock, "c2")
+    assert [shown(deployment, call_id)[0] for call_id in ("c1", "c2")] == ["Zilda", "Anna"]
+    assert choose(deployment, clock, "c1", zilda).status == 200
+    deployment.flow()
+    assert [shown(deployment, call_id)[0] for call_id in ("c1", "c2")] == ["Zilda", "Zilda"]
 
 
 @pytest.mark.parametrize("customer_id", ["nobody", "-", "", "x" * 65, 7])
