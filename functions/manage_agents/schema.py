@@ -13,7 +13,9 @@ class PresenceView(BaseModel):
     state: State
     reason: str | None = Field(description="Of a pause")
     since: datetime
-    until: datetime | None = Field(description="When a wrap-up ends by itself")
+    until: datetime | None = Field(
+        description="When a wrap-up, or a wait for a call, ends by itself"
+    )
     next_state: State | None = Field(description="What comes after calls and wrap-up")
     next_reason: str | None
     calls: list[str] = Field(description="The ids of the calls that they are in")
@@ -22,12 +24,13 @@ class PresenceView(BaseModel):
     def of(cls, stored: Stored, now: datetime) -> "PresenceView":
         presence = stored.presence
         present = presence.at(now)
-        is_held_up = present.state in (State.BUSY, State.WRAP_UP)
+        is_passing = presence.passing is not None and now < presence.passing[1]
+        is_held_up = bool(presence.calls) or is_passing
         return cls(
             state=present.state,
             reason=present.reason,
             since=present.begin,
-            until=presence.wrapping_until if present.state is State.WRAP_UP else None,
+            until=presence.passing[1] if presence.passing and is_passing else None,
             next_state=presence.wish.state if is_held_up else None,
             next_reason=presence.wish.reason if is_held_up else None,
             calls=list(presence.calls),

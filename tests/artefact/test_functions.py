@@ -34,6 +34,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
         sqs(json.dumps(event("INITIATED", channel="CHAT"))),
         {"batchItemFailures": []},
     ),
+    "FollowAgents": ({"Records": []}, {"batchItemFailures": []}),
     "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),

@@ -58,6 +58,7 @@ class Deployment:
             **tables,
             "FilesBucket": FILES_BUCKET,
             "CustomerRowsQueue": _queue("customer-rows"),
+            "DiallerQueue": _queue("dialler"),
             "CustomerExportsQueue": _queue("customer-exports"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
@@ -132,6 +133,18 @@ class Deployment:
             QueueUrl=self.queue_url, MaxNumberOfMessages=10
         )
         return [message["Body"] for message in received.get("Messages", [])]
+
+    def messages(self, queue: str) -> list[dict[str, str]]:
+        """Takes the messages of a work queue, by its logical id, that wait no more."""
+        client, url = boto3.client("sqs"), self._names[queue]
+        found = []
+        while received := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in received:
+                client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+        return found
 
     def kept(self) -> dict[str, bytes]:
         """The payloads in the bucket, by key."""

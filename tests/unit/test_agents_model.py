@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retorno.agents.model import (
+    HELD_STATES,
     MAX_OVER,
     Engagement,
+    Hold,
+    HoldKind,
     Presence,
     State,
     Stretch,
@@ -19,6 +22,8 @@ from retorno.agents.model import (
     asked,
     engagement_of,
     followed,
+    held,
+    released,
     stretches_of,
     times_of,
 )
@@ -40,6 +45,10 @@ def a_call(call_id: str, began: float, ended: float | None = None) -> Engagement
     return Engagement("ana", call_id, at(began), None if ended is None else at(ended))
 
 
+def an_offer(hold_id: str, until: float, kind: HoldKind = HoldKind.OFFER) -> Hold:
+    return Hold(hold_id=hold_id, kind=kind, until=at(until))
+
+
 @dataclass
 class Life:
     """An agent's presence, and the stretches that were written of it."""
@@ -58,6 +67,17 @@ class Life:
 
     def follow(self, call: Engagement, now: float, wrap_up: timedelta = WRAP_UP) -> "Life":
         self.go(followed(self.presence, call, wrap_up, at(now)))
+        return self
+
+    def hold(self, hold: Hold, now: float) -> "Life":
+        """As a reservation does: only who is available is held."""
+        available_from = self.presence.available_from
+        if available_from is not None and available_from <= at(now):
+            self.go([held(self.presence, hold, at(now))])
+        return self
+
+    def release(self, hold_id: str, now: float) -> "Life":
+        self.go([released(self.presence, hold_id, at(now))])
         return self
 
     def all(self, now: datetime) -> list[Stretch]:
@@ -109,6 +129,46 @@ class TestAsked:
             ("offline", 10),
             ("available", 20),
         ]
+
+
+class TestHeld:
+    def test_for_a_call_that_comes(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10).follow(a_call("c", 20), 20)
+        assert life.release("o", 25).presence.calls == ("c",)
+        life.follow(a_call("c", 20, 40), 40)
+        assert life.told(80) == [
+            ("available", 10),
+            ("on_offer", 10),
+            ("busy", 20),
+            ("wrap_up", 30),
+            ("available", 10),
+        ]
+
+    def test_and_released(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10).release("o", 15)
+        assert life.told(20) == [("available", 10), ("on_offer", 5), ("available", 5)]
+        assert life.presence.available_from == at(15)
+
+    def test_until_it_ends_by_itself(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10)
+        assert life.presence.available_from == at(30)
+        life.release("o", 35)
+        assert life.told(40) == [("available", 10), ("on_offer", 20), ("available", 10)]
+
+    def test_is_not_released_by_another(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10).release("o", 15)
+        life.hold(an_offer("p", 50), 20).release("o", 21)
+        assert life.presence.at(at(22)).state is State.ON_OFFER
+
+    def test_what_is_asked_meanwhile_comes_after_it(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10).ask(LUNCH, 15)
+        assert life.presence.available_from is None
+        life.release("o", 20)
+        assert life.told(25) == [("available", 10), ("on_offer", 10), ("paused", 5)]
+
+    def test_ends_at_once_for_who_is_sent_home(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10).ask(OFFLINE, 15, at_once=True)
+        assert life.told(20) == [("available", 10), ("on_offer", 5), ("offline", 5)]
 
 
 class TestFollowed:
@@ -194,11 +254,15 @@ calls = st.builds(
     seconds,
     st.none() | st.integers(-5, 60),
 )
+holds = st.tuples(st.sampled_from("xyz"), st.sampled_from(HoldKind), st.integers(1, 40))
 wraps = st.sampled_from([timedelta(0), timedelta(seconds=7), WRAP_UP])
 moves = st.lists(
     st.tuples(
         st.integers(0, 20),
-        st.tuples(wishes, st.booleans()) | st.tuples(calls, wraps),
+        st.tuples(wishes, st.booleans())
+        | st.tuples(calls, wraps)
+        | st.tuples(holds, st.none())
+        | st.tuples(st.sampled_from("xyz"), st.none()),
     ),
     max_size=40,
 )
@@ -213,6 +277,11 @@ def lived(moves: list[tuple[int, tuple[object, object]]]) -> tuple[Life, float]:
             life.ask(what, now, at_once=bool(how))
         elif isinstance(what, Engagement) and isinstance(how, timedelta):
             life.follow(what, now, how)
+        elif isinstance(what, tuple):
+            hold_id, kind, seconds = what
+            life.hold(an_offer(hold_id, now + seconds, kind), now)
+        elif isinstance(what, str):
+            life.release(what, now)
     return life, now
 
 
@@ -237,9 +306,9 @@ def test_a_queue_lists_who_is_available_from_when_they_are(
     state, listed_from = life.presence.at(moment).state, life.presence.available_from
     assert (listed_from is not None and listed_from <= moment) == (state is State.AVAILABLE)
     if listed_from is not None and listed_from > moment:
-        assert state is State.WRAP_UP
+        assert state in (State.WRAP_UP, *HELD_STATES.values())
     assert (state is State.BUSY) == bool(life.presence.calls)
-    assert not (life.presence.calls and life.presence.wrapping_until)
+    assert not (life.presence.calls and life.presence.passing)
     assert not set(life.presence.calls) & set(life.presence.over)
 
 

@@ -71,6 +71,7 @@ OTHERS = {
     "split_imports/uploaded_file",
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
+    "follow_agents/ana_is_free",
     "follow_calls/short_answer",
 }
 
@@ -227,6 +228,13 @@ def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
     assert [(each["call_id"], each["talk_seconds"]) for each in answer["items"]] == [("pbx-2", 9)]
     (report,) = invoke(deployment, "report_voicemail/one_week")
     assert (report["week"], report["answered"], report["suspects"]) == ("2026-03-02", 1, 1)
+
+
+def test_the_dialler_is_told_of_who_is_free(deployment: Deployment) -> None:
+    assert invoke(deployment, "follow_agents/ana_is_free") == {"batchItemFailures": []}
+    assert deployment.messages("DiallerQueue") == [
+        {"queue": "vendas", "agent": "ana", "at": "2026-03-02T12:00:00.000000Z"}
+    ]
 
 
 def test_reports_of_the_last_two_hours_are_read(

@@ -172,6 +172,10 @@ class AgentSettings(PhoneSettings):
     agents_table: str
 
 
+class FollowAgentsSettings(Settings):
+    dialler_queue: str
+
+
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
 

@@ -50,6 +50,10 @@ CLIENT = re.compile(r"client:[A-Za-z0-9_.@+-]{1,121}")
 class State(StrEnum):
     OFFLINE = "offline"
     AVAILABLE = "available"
+    ON_OFFER = "on_offer"
+    """A waiting call is theirs to accept or refuse."""
+    DIALLING = "dialling"
+    """A call is being placed for them."""
     BUSY = "busy"
     WRAP_UP = "wrap_up"
     PAUSED = "paused"
@@ -137,15 +141,34 @@ class Wish(Frozen):
         return reason
 
 
+class HoldKind(StrEnum):
+    OFFER = "offer"
+    DIAL = "dial"
+
+
+HELD_STATES = {HoldKind.OFFER: State.ON_OFFER, HoldKind.DIAL: State.DIALLING}
+AT_WORK = frozenset({State.BUSY, *HELD_STATES.values()})
+
+
+class Hold(Frozen):
+    """An agent is kept for one call that is to come, `until` it no longer can be expected."""
+
+    hold_id: str
+    kind: HoldKind
+    until: datetime
+
+
 class Presence(Frozen):
-    """`since` is when the calls began, or else when they ended, or when the wish was made.
+    """`since` is when the calls or the hold began, or else when they ended, or when the wish was
+    made.
 
     `over` are the last calls that ended, and `wrapping_until` is when the wrap-up of the last of
-    them ends, if it has one.
+    them ends, if it has one. Nobody is held in a call, nor during a wrap-up.
     """
 
     wish: Wish = Wish(state=State.OFFLINE)
     since: datetime
+    hold: Hold | None = None
     calls: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
     wrapping_until: datetime | None = None
@@ -155,24 +178,32 @@ class Presence(Frozen):
         """From when on a call may be given to them; None while nothing says when."""
         if self.calls or self.wish.state is not State.AVAILABLE:
             return None
-        return self.wrapping_until or self.since
+        return self.passing[1] if self.passing else self.since
+
+    @property
+    def passing(self) -> tuple[State, datetime] | None:
+        """What ends by itself, and when: a hold that nobody released, or a wrap-up."""
+        if self.hold:
+            return HELD_STATES[self.hold.kind], self.hold.until
+        return (State.WRAP_UP, self.wrapping_until) if self.wrapping_until else None
 
     def at(self, moment: datetime) -> "Stretch":
         """As it is at a moment, `since` or later, which its stretch ends at."""
         if self.calls:
             return Stretch(State.BUSY, None, self.since, moment)
-        if self.wrapping_until is None:
+        if self.passing is None:
             return Stretch(self.wish.state, self.wish.reason, self.since, moment)
-        if moment < self.wrapping_until:
-            return Stretch(State.WRAP_UP, None, self.since, moment)
-        return Stretch(self.wish.state, self.wish.reason, self.wrapping_until, moment)
+        state, until = self.passing
+        if moment < until:
+            return Stretch(state, None, self.since, moment)
+        return Stretch(self.wish.state, self.wish.reason, until, moment)
 
     def stretches(self, until: datetime) -> list["Stretch"]:
         """What the time from `since` on was spent in, without gaps."""
         last = self.at(until)
         found = [last]
-        if last.begin != self.since:
-            found.insert(0, Stretch(State.WRAP_UP, None, self.since, last.begin))
+        if self.passing and last.begin != self.since:
+            found.insert(0, Stretch(self.passing[0], None, self.since, last.begin))
         return [stretch for stretch in found if stretch.begin < stretch.end]
 
 
@@ -216,16 +247,32 @@ def engagement_of(call: Call) -> Engagement | None:
 
 
 def asked(presence: Presence, wish: Wish, now: datetime, *, at_once: bool = False) -> Presence:
-    """What a wish makes of presence. During calls it waits for their end and their wrap-up, unless
-    it holds `at_once`: then the calls count as over. It ends a wrap-up.
+    """What a wish makes of presence. During calls it waits for their end and their wrap-up, and
+    during a hold for its end, unless it holds `at_once`: then they count as over. It ends a
+    wrap-up.
     """
-    if presence.calls and not at_once:
-        return presence.model_copy(update={"wish": wish})
     state = presence.at(max(presence.since, now)).state
+    if state in AT_WORK and not at_once:
+        return presence.model_copy(update={"wish": wish})
     if wish == presence.wish and state is wish.state:
         return presence
     since = max(presence.since, now)
     return Presence(wish=wish, since=since, over=_remembered(presence, *presence.calls))
+
+
+def held(presence: Presence, hold: Hold, now: datetime) -> Presence:
+    """Of who is available."""
+    return Presence(
+        wish=presence.wish, since=max(presence.since, now), over=presence.over, hold=hold
+    )
+
+
+def released(presence: Presence, hold_id: str, now: datetime) -> Presence:
+    """As it was where that hold no longer stands, or came to its end."""
+    hold = presence.hold
+    if hold is None or hold.hold_id != hold_id or now >= hold.until:
+        return presence
+    return Presence(wish=presence.wish, since=max(presence.since, now), over=presence.over)
 
 
 def followed(
@@ -235,7 +282,7 @@ def followed(
 
     A call begins and ends by its own times, however late they are told; but what was before the
     present stretch stays as it was, and nothing begins later than now. A call that is over stays
-    over, and none brings back who is offline.
+    over, and none brings back who is offline. A hold ends as a call begins.
     """
     if engagement.call_id in presence.over:
         return []
@@ -255,7 +302,7 @@ def followed(
 def _joined(presence: Presence, call_id: str, at: datetime) -> Presence:
     if presence.calls:
         return presence.model_copy(update={"calls": (*presence.calls, call_id)})
-    return presence.model_copy(update={"calls": (call_id,), "since": at, "wrapping_until": None})
+    return Presence(wish=presence.wish, since=at, over=presence.over, calls=(call_id,))
 
 
 def _left(

@@ -8,8 +8,10 @@ from itertools import islice
 from typing import Any
 
 from retorno.agents.model import (
+    AT_WORK,
     AgentDraft,
     Engagement,
+    Hold,
     Presence,
     State,
     Stored,
@@ -18,12 +20,15 @@ from retorno.agents.model import (
     asked,
     engagement_of,
     followed,
+    held,
+    released,
     stretches_of,
     times_of,
 )
-from retorno.agents.store import AgentStore, Changed, NamePage
+from retorno.agents.store import AgentStore, Changed, NamePage, new_place
 from retorno.calls.model import CallRules
 from retorno.calls.service import call_rules, change_of
+from retorno.dynamodb import Write
 from retorno.errors import (
     Conflict,
     InvalidInput,
@@ -33,8 +38,9 @@ from retorno.errors import (
     Unavailable,
 )
 from retorno.phone import NumberPlan
-from retorno.settings import AgentSettings, FollowCallsSettings
+from retorno.settings import AgentSettings, FollowAgentsSettings, FollowCallsSettings
 from retorno.times import Period
+from retorno.work import WorkQueue
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
 MAX_LOOKS = 100
@@ -113,11 +119,13 @@ class Agents:
         return _decided(self._store, agent, write)
 
     def remove(self, agent: str, expected: int | None, now: datetime) -> None:
-        """Raises NotFound, PreconditionFailed; Conflict while they are in a call; Unavailable."""
+        """Raises NotFound, PreconditionFailed; Conflict while they are in a call, or held for one;
+        Unavailable.
+        """
 
         def write(before: Stored) -> Stored:
             _check_version(before, expected)
-            if before.presence.calls:
+            if before.presence.at(max(before.presence.since, now)).state in AT_WORK:
                 raise Conflict("the agent is in a call; remove them when it is over")
             self._store.delete(before, before.presence.stretches(now))
             return before
@@ -178,6 +186,59 @@ class Agents:
         return times_of(known, period)
 
 
+class Reservations:
+    """Agents as those see them who have calls for them: idle ones, held for one call each."""
+
+    def __init__(self, store: AgentStore) -> None:
+        self._store = store
+
+    def idle(self, queue: str, now: datetime, limit: int) -> Sequence[Stored]:
+        """Who is available to a queue, the longest idle first. Raises Unavailable."""
+        names = self._store.available(queue, now, limit, None)
+        return [each for each in self._store.get_many(names.agents) if _is_idle(each, now)]
+
+    def one(self, agent: str, now: datetime) -> Stored | None:
+        """None where they are not available. Raises Unavailable."""
+        found = self._store.get(agent)
+        return found if found and _is_idle(found, now) else None
+
+    def holding(self, stored: Stored, hold: Hold, now: datetime) -> list[Write[Any]]:
+        """What holds an available agent: for a transaction with that which they are held for. It
+        is refused where somebody wrote the agent since they were read.
+        """
+        after = replace(stored, presence=held(stored.presence, hold, now))
+        over = stretches_of([stored.presence, after.presence])
+        return self._store.saving(stored, after, over)
+
+    def release(self, agent: str, hold_id: str, now: datetime) -> None:
+        """Ends a hold, if it still stands. Raises Unavailable."""
+
+        def write(before: Stored) -> Stored:
+            return _move(self._store, before, [released(before.presence, hold_id, now)])
+
+        with suppress(NotFound):
+            _decided(self._store, agent, write)
+
+
+class Availability:
+    """Follows the agents table's stream, and has those look who have calls for a queue."""
+
+    def __init__(self, listeners: Sequence[WorkQueue]) -> None:
+        self._listeners = listeners
+
+    def follow(self, record: Mapping[str, Any], now: datetime) -> None:
+        """Tells them of an agent at the moment from which on they are available to a queue.
+
+        Raises Unavailable.
+        """
+        place = new_place(record)
+        if place is None:
+            return
+        for listener in self._listeners:
+            message = {"queue": place.queue, "agent": place.agent}
+            listener.send(message, now, place.available_from)
+
+
 class AgentTracking:
     """Follows the calls table's stream."""
 
@@ -222,6 +283,11 @@ class AgentTracking:
             _decided(self._store, engagement.agent, write)
 
 
+def _is_idle(stored: Stored, now: datetime) -> bool:
+    available_from = stored.presence.available_from
+    return available_from is not None and available_from <= now
+
+
 def _one(store: AgentStore, agent: str) -> Stored:
     found = store.get(agent)
     if found is None:
@@ -254,6 +320,14 @@ def _check_version(stored: Stored, expected: int | None) -> None:
 
 def agents(settings: AgentSettings) -> Agents:
     return Agents(AgentStore(settings.agents_table), settings.number_plan)
+
+
+def reservations(settings: AgentSettings) -> Reservations:
+    return Reservations(AgentStore(settings.agents_table))
+
+
+def availability(settings: FollowAgentsSettings) -> Availability:
+    return Availability([WorkQueue(settings.dialler_queue)])
 
 
 def agent_tracking(settings: FollowCallsSettings) -> AgentTracking:

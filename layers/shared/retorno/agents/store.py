@@ -4,7 +4,7 @@ All items of an agent are written together, so that a queue lists just those who
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from retorno.agents.model import Agent, Presence, State, Stored, Stretch, Wish
+from retorno.agents.model import Agent, Hold, HoldKind, Presence, State, Stored, Stretch, Wish
 from retorno.dynamodb import RefusedTogether, Write, bind, unavailable_on_trouble, write_together
 from retorno.times import STAMP_LENGTH, read_stamp, stamp
 
@@ -58,6 +58,9 @@ class AgentItem(Model):
     calls: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     over: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     wrapping_until = UnicodeAttribute(null=True)
+    hold_id = UnicodeAttribute(null=True)
+    hold_kind = UnicodeAttribute(null=True)
+    hold_until = UnicodeAttribute(null=True)
     # For the index alone.
     listed = UnicodeAttribute(null=True)
 
@@ -67,6 +70,15 @@ class AgentItem(Model):
     end = UnicodeAttribute(null=True)
 
     by_agent = ByAgent()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An agent is available to a queue from a moment on."""
+
+    queue: str
+    agent: str
+    available_from: datetime
 
 
 class Changed(Exception):
@@ -109,16 +121,22 @@ class AgentStore:
 
         Gives it with its new revision. Raises Changed, Unavailable.
         """
-        revision = before.revision + 1 if before else 1
-        written = Stored(after.agent, after.presence, revision, after.version)
-        self._write(
-            [
-                Write(self._record(written), self._is(before)),
-                *self._moves(before, after),
-                *self._times(after.agent.agent, over),
-            ]
-        )
+        written = replace(after, revision=before.revision + 1 if before else 1)
+        self._write(self._saving(before, written, over))
         return written
+
+    def saving(self, before: Stored, after: Stored, over: Sequence[Stretch]) -> list[Write[Any]]:
+        """The writes of `save`, for a transaction of whoever calls."""
+        return self._saving(before, replace(after, revision=before.revision + 1), over)
+
+    def _saving(
+        self, before: Stored | None, written: Stored, over: Sequence[Stretch]
+    ) -> list[Write[AgentItem]]:
+        return [
+            Write(self._record(written), self._is(before)),
+            *self._moves(before, written),
+            *self._times(written.agent.agent, over),
+        ]
 
     def delete(self, before: Stored, over: Sequence[Stretch]) -> None:
         """The times stay. Raises Changed, Unavailable."""
@@ -144,6 +162,7 @@ class AgentStore:
 
     def _record(self, stored: Stored) -> AgentItem:
         agent, presence = stored.agent, stored.presence
+        hold = presence.hold
         return self._item(
             _pk(agent.agent),
             RECORD,
@@ -160,6 +179,9 @@ class AgentStore:
             calls=list(presence.calls),
             over=list(presence.over),
             wrapping_until=stamp(presence.wrapping_until) if presence.wrapping_until else None,
+            hold_id=hold.hold_id if hold else None,
+            hold_kind=hold.kind.value if hold else None,
+            hold_until=stamp(hold.until) if hold else None,
             listed=LISTED,
         )
 
@@ -240,6 +262,15 @@ class AgentStore:
                     yield stretch
 
 
+def new_place(record: Mapping[str, Any]) -> Place | None:
+    """Of a record of the table's stream; None where it tells of something else."""
+    pk, sk = (record["dynamodb"]["Keys"][name]["S"] for name in ("pk", "sk"))
+    kind, _, queue = pk.partition("#")
+    if record["eventName"] != "INSERT" or kind != "queue":
+        return None
+    return Place(queue, sk[STAMP_LENGTH + 1 :], read_stamp(sk[:STAMP_LENGTH]))
+
+
 def _pk(agent: str) -> str:
     return f"agent#{agent}"
 
@@ -277,9 +308,18 @@ def _stored(item: AgentItem) -> Stored:
             calls=tuple(item.calls),
             over=tuple(item.over),
             wrapping_until=read_stamp(item.wrapping_until) if item.wrapping_until else None,
+            hold=_hold(item),
         ),
         revision=int(item.revision),
         version=int(item.version),
+    )
+
+
+def _hold(item: AgentItem) -> Hold | None:
+    if item.hold_id is None:
+        return None
+    return Hold(
+        hold_id=item.hold_id, kind=HoldKind(item.hold_kind), until=read_stamp(item.hold_until)
     )
 
 

@@ -1,0 +1,53 @@
+"""Work that one function leaves to another: a message that only says where to look.
+
+Whoever takes it reads the truth for itself, so a message that comes twice, late or out of order
+does no harm.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from retorno.errors import Unavailable
+from retorno.times import read_stamp, stamp
+
+# SQS delays no message longer.
+MAX_DELAY = timedelta(minutes=15)
+
+AT = "at"
+
+
+class WorkQueue:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @cached_property
+    def _sqs(self) -> Any:
+        return boto3.client("sqs")
+
+    def send(self, message: Mapping[str, str], now: datetime, at: datetime | None = None) -> None:
+        """Has it delivered at a moment, or at once, and no sooner. Raises Unavailable."""
+        due = max(now, at or now)
+        body = {**message, AT: stamp(due)}
+        # To the next full second: SQS knows no parts of one.
+        delay = -(-min(due - now, MAX_DELAY) // timedelta(seconds=1))
+        try:
+            self._sqs.send_message(
+                QueueUrl=self._url, MessageBody=json.dumps(body), DelaySeconds=delay
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable("the queue does not answer") from error
+
+    def read(self, body: str, now: datetime) -> Mapping[str, str] | None:
+        """A message; None where it is not yet due, and was sent on. Raises Unavailable."""
+        message: dict[str, str] = json.loads(body)
+        due = read_stamp(message.pop(AT))
+        if now < due:
+            self.send(message, now, due)
+            return None
+        return message
