@@ -41,7 +41,8 @@ def function_of(route: str) -> str:
 
 
 def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]:
-    """The function's variables; `resources` says what `!Ref` gives for each that they name.
+    """The function's variables; `resources` says what `!Ref` gives for each that they name,
+    and as "Queue.Arn" what `!GetAtt` does.
 
     Parameters have their defaults.
     """
@@ -52,6 +53,11 @@ def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]
     everyones = template()["Globals"]["Function"]["Environment"]["Variables"]
     own = functions()[logical_id].get("Environment", {}).get("Variables", {})
     return {
-        name: known[value["Ref"]] if isinstance(value, dict) else str(value)
+        name: _resolved(value, known) if isinstance(value, dict) else str(value)
         for name, value in {**everyones, **own}.items()
     }
+
+
+def _resolved(reference: dict[str, Any], known: dict[str, str]) -> str:
+    (asked,) = reference.values()
+    return known[asked if isinstance(asked, str) else ".".join(asked)]

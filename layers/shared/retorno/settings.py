@@ -205,3 +205,16 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     caller_id: str | None = None
     connect_instance_arn: str | None = None
     public_url: str | None = None
+
+
+class KeepPromisesSettings(Settings):
+    promises_table: str
+    promise_schedules: str
+    promises_queue_arn: str
+    promise_dead_letters_arn: str
+    scheduler_role_arn: str
+    time_zone: ZoneInfo
+
+
+class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
+    pass

@@ -1,0 +1,78 @@
+"""A call list in memory, and a dialler that does what a test says."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from retorno.errors import Conflict, RetornoError
+from retorno.promises.seam import Contact, ContactState, Wanted
+
+AT_REST = frozenset({ContactState.WAITING, ContactState.BLOCKED})
+
+
+@dataclass
+class FakeCallList:
+    """`before_each` is called before each request, and `refusal` is raised instead of asking."""
+
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+    before_each: Callable[[], None] = lambda: None
+    refusal: RetornoError | None = None
+
+    def ask(self, wanted: Wanted, now: datetime) -> Contact:
+        self.before_each()
+        if self.refusal:
+            raise self.refusal
+        contact_id = hashlib.sha256(wanted.list_name.encode()).hexdigest()[:32]
+        before = self.contacts.get(contact_id)
+        if before and before.state in {*AT_REST, ContactState.DIALLING}:
+            return before
+        # A list takes whoever asks again.
+        self.wanted[contact_id] = wanted
+        self.contacts[contact_id] = Contact(
+            contact_id=contact_id,
+            list_name=wanted.list_name,
+            state=ContactState.WAITING,
+            reason="asked",
+            number=wanted.number,
+            due_at=wanted.due_at,
+            call_id=wanted.call_id,
+        )
+        return self.contacts[contact_id]
+
+    def one(self, contact_id: str) -> Contact:
+        self.before_each()
+        return self.contacts[contact_id]
+
+    def withdraw(self, contact_id: str, state: ContactState, now: datetime) -> Contact:
+        self.before_each()
+        contact = self.contacts[contact_id]
+        if contact.state is ContactState.DIALLING:
+            raise Conflict("the contact is being dialled")
+        if contact.state in AT_REST:
+            self._set(contact, state=state, reason=state.value)
+        return self.contacts[contact_id]
+
+    def dial(self, contact_id: str, now: datetime) -> None:
+        contact = self.contacts[contact_id]
+        assert contact.state is ContactState.WAITING
+        self._set(
+            contact,
+            state=ContactState.DIALLING,
+            attempts=contact.attempts + 1,
+            first_dialled_at=contact.first_dialled_at or now,
+            dialled_at=now,
+        )
+
+    def end(self, contact_id: str, result: str) -> None:
+        """The call is over; of one attempt there is no second."""
+        state = ContactState.REACHED if result == "human" else ContactState.BLOCKED
+        self._set(self.contacts[contact_id], state=state, reason=state.value, result=result)
+
+    def close(self, contact_id: str, state: ContactState) -> None:
+        """By whatever else happens to its customer."""
+        self._set(self.contacts[contact_id], state=state, reason=state.value)
+
+    def _set(self, contact: Contact, **values: object) -> None:
+        self.contacts[contact.contact_id] = contact.model_copy(update=values)
