@@ -1,12 +1,12 @@
 """A call list in memory, and a dialler that does what a test says."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from retorno.errors import Conflict, RetornoError
-from retorno.promises.seam import Contact, ContactState, Wanted
+from retorno.errors import Conflict, NotFound, RetornoError
+from retorno.phone import match_key
+from retorno.promises.seam import Contact, ContactState, Wanted, contact_id_of
 
 AT_REST = frozenset({ContactState.WAITING, ContactState.BLOCKED})
 
@@ -24,7 +24,7 @@ class FakeCallList:
         self.before_each()
         if self.refusal:
             raise self.refusal
-        contact_id = hashlib.sha256(wanted.list_name.encode()).hexdigest()[:32]
+        contact_id = contact_id_of(wanted.list_name, match_key(wanted.number))
         before = self.contacts.get(contact_id)
         if before and before.state in {*AT_REST, ContactState.DIALLING}:
             return before
@@ -43,6 +43,8 @@ class FakeCallList:
 
     def one(self, contact_id: str) -> Contact:
         self.before_each()
+        if contact_id not in self.contacts:
+            raise NotFound("there is no such contact")
         return self.contacts[contact_id]
 
     def withdraw(self, contact_id: str, state: ContactState, now: datetime) -> Contact:

@@ -1,11 +1,11 @@
 """Promised times: which moments may be promised, and a promise through any trouble."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import settings
@@ -18,17 +18,12 @@ from retorno.calling_rules.service import CallingRules
 from retorno.dialling.model import Asker
 from retorno.dynamodb import Refused
 from retorno.errors import (
-    CallForbidden,
-    Conflict,
     InvalidInput,
-    PreconditionFailed,
     RetornoError,
     Unavailable,
 )
 from retorno.phone import NumberPlan
 from retorno.promises.model import (
-    CHANGEABLE,
-    MAX_AHEAD,
     Promise,
     PromiseWish,
     State,
@@ -339,10 +334,8 @@ class Trouble(RuleBasedStateMachine):
         self.keys = 0
 
     def attempt(self, step: Callable[[], object]) -> None:
-        try:
+        with suppress(RetornoError, Killed):
             step()
-        except (RetornoError, Killed):
-            pass
 
     def disturbed(
         self, step: Callable[[], object], trouble: str, after: int, chosen: int = 0
@@ -404,8 +397,7 @@ class Trouble(RuleBasedStateMachine):
             contact_id
             for contact_id, contact in calls.contacts.items()
             if contact.state is ContactState.WAITING
-            and calls.wanted[contact_id].due_at <= now
-            and now <= cast(datetime, calls.wanted[contact_id].until)
+            and (wanted := calls.wanted[contact_id]).due_at <= now <= (wanted.until or now)
         ]
         if ready:
             contact_id = ready[index % len(ready)]

@@ -273,7 +273,9 @@ class Promise(BaseModel):
             return self.ended(UNDIALLED.get(contact.state, State.MISSED), contact.reason)
         is_late = dialled_at > self.at + LATE_AFTER
         told = {"dialled_at": dialled_at, "reached": contact.result == HUMAN}
-        return self.model_copy(update=told).ended(State.LATE if is_late else State.KEPT, contact.reason)
+        return self.model_copy(update=told).ended(
+            State.LATE if is_late else State.KEPT, contact.reason
+        )
 
     def in_place_of(self, before: "Promise") -> "Promise":
         kept = {"wish_digest": before.wish_digest, "revision": before.revision}

@@ -1,5 +1,6 @@
 """What promises need of the call list, until that is here."""
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -52,6 +53,10 @@ class Contact(BaseModel):
     dialled_at: datetime | None = None
     call_id: str | None = None
     result: str | None = None
+
+
+def contact_id_of(list_name: str, number_key: str) -> str:
+    return hashlib.sha256(f"{list_name}\n{number_key}".encode()).hexdigest()[:32]
 
 
 class CallList(Protocol):

@@ -20,6 +20,7 @@ from retorno.errors import (
     Unavailable,
 )
 from retorno.observability import count, logger
+from retorno.phone import match_key
 from retorno.promises.model import (
     CANCELLABLE,
     CHANGEABLE,
@@ -32,7 +33,7 @@ from retorno.promises.model import (
     moment_of,
     promise_id_of,
 )
-from retorno.promises.seam import CallList, ContactState, call_list
+from retorno.promises.seam import CallList, Contact, ContactState, call_list, contact_id_of
 from retorno.promises.store import PromisePage, PromiseStore, position_of
 from retorno.schedules import Schedules
 from retorno.settings import KeepPromisesSettings, PromiseSettings
@@ -168,12 +169,22 @@ class Keeping:
             return self.end(promise.ended(State.MISSED, "nobody looked in time"))
         leased = self._store.save(promise.listed(now))
         try:
-            contact = self._calls.ask(leased.wanted(), now)
+            # A list takes anew whoever asks again, be it after their call.
+            made = self._made(promise) if promise.state is State.LISTED else None
+            contact = made or self._calls.ask(promise.wanted(), now)
         except CallForbidden as refusal:
             return self.end(leased.ended(State.FORBIDDEN, str(refusal)))
         except InvalidInput as refusal:
             return self.end(leased.ended(State.MISSED, str(refusal)))
         return self._store.save(leased.with_contact(contact.contact_id))
+
+    def _made(self, promise: Promise) -> Contact | None:
+        """The contact of which whoever made it did not live to tell."""
+        wanted = promise.wanted()
+        try:
+            return self._calls.one(contact_id_of(wanted.list_name, match_key(wanted.number)))
+        except NotFound:
+            return None
 
     def _follow(self, promise: Promise, now: datetime) -> Promise:
         if promise.contact_id is None:
