@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import RLock
 
 from retorno.errors import Conflict, NotFound, RetornoError
 from retorno.phone import match_key
@@ -19,11 +20,16 @@ class FakeCallList:
     wanted: dict[str, Wanted] = field(default_factory=dict)
     before_each: Callable[[], None] = lambda: None
     refusal: RetornoError | None = None
+    lock: RLock = field(default_factory=RLock)
 
     def ask(self, wanted: Wanted, now: datetime) -> Contact:
         self.before_each()
         if self.refusal:
             raise self.refusal
+        with self.lock:
+            return self._put(wanted)
+
+    def _put(self, wanted: Wanted) -> Contact:
         contact_id = contact_id_of(wanted.list_name, match_key(wanted.number))
         before = self.contacts.get(contact_id)
         if before and before.state in {*AT_REST, ContactState.DIALLING}:
@@ -49,23 +55,24 @@ class FakeCallList:
 
     def withdraw(self, contact_id: str, state: ContactState, now: datetime) -> Contact:
         self.before_each()
-        contact = self.contacts[contact_id]
-        if contact.state is ContactState.DIALLING:
-            raise Conflict("the contact is being dialled")
-        if contact.state in AT_REST:
+        with self.lock:
+            contact = self.contacts[contact_id]
+            if contact.state not in {*AT_REST, state}:
+                raise Conflict(f"the contact is {contact.state}")
             self._set(contact, state=state, reason=state.value)
-        return self.contacts[contact_id]
+            return self.contacts[contact_id]
 
     def dial(self, contact_id: str, now: datetime) -> None:
-        contact = self.contacts[contact_id]
-        assert contact.state is ContactState.WAITING
-        self._set(
-            contact,
-            state=ContactState.DIALLING,
-            attempts=contact.attempts + 1,
-            first_dialled_at=contact.first_dialled_at or now,
-            dialled_at=now,
-        )
+        with self.lock:
+            contact = self.contacts[contact_id]
+            assert contact.state is ContactState.WAITING
+            self._set(
+                contact,
+                state=ContactState.DIALLING,
+                attempts=contact.attempts + 1,
+                first_dialled_at=contact.first_dialled_at or now,
+                dialled_at=now,
+            )
 
     def end(self, contact_id: str, result: str) -> None:
         """The call is over; of one attempt there is no second."""

@@ -24,7 +24,6 @@ from retorno.phone import match_key
 from retorno.promises.model import (
     CANCELLABLE,
     CHANGEABLE,
-    OPEN,
     Promise,
     PromiseFilter,
     PromiseWish,
@@ -123,12 +122,11 @@ class Keeping:
             return
         if promise.contact_id is None:
             raise Conflict("the promise is just coming onto the call list; try again in a minute")
-        contact = self._calls.one(promise.contact_id)
-        if contact.state in OPEN:
-            contact = self._calls.withdraw(contact.contact_id, state, now)
-        settled = promise.settled(contact).state
-        if settled not in CHANGEABLE | {State.CANCELLED}:
-            raise Conflict(f"the promise is {settled}")
+        settled = promise.settled(self._calls.one(promise.contact_id))
+        if settled == promise:
+            settled = promise.settled(self._calls.withdraw(promise.contact_id, state, now))
+        if settled.state not in CHANGEABLE | {State.CANCELLED}:
+            raise Conflict(f"the promise is {settled.state}")
 
     def drop_schedule(self, promise: Promise) -> None:
         """One that stays would fire for nothing."""
@@ -190,11 +188,12 @@ class Keeping:
         if promise.contact_id is None:
             return self._list(promise, now)
         contact = self._calls.one(promise.contact_id)
-        if now > promise.until and promise.settled(contact) == promise:
+        settled = promise.settled(contact)
+        if settled == promise and now > promise.until:
             # Unless it is being dialled at this moment.
             with suppress(Conflict):
-                contact = self._calls.withdraw(contact.contact_id, ContactState.EXPIRED, now)
-        settled = promise.settled(contact)
+                self._calls.withdraw(contact.contact_id, ContactState.EXPIRED, now)
+                settled = promise.ended(State.MISSED, contact.reason)
         return self._store.save(promise.listed(now)) if settled == promise else self.end(settled)
 
     def end(self, promise: Promise) -> Promise:
