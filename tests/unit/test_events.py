@@ -54,6 +54,9 @@ STATUSES = {
     "place_calls/without_a_key": 422,
     "read_calls/calls_of_a_number": 200,
     "read_calls/no_such_call": 404,
+    "schedule_callbacks/offer_on_a_sunday": 409,
+    "schedule_callbacks/today": 200,
+    "schedule_callbacks/tomorrow_at_three": 201,
     "review_voicemail/no_verdict": 422,
     "review_voicemail/suspects": 200,
 }
@@ -64,6 +67,8 @@ OTHERS = {
     "ingest_connect_contacts/missed_call",
     "export_customers/asked_for",
     "import_customers/two_rows",
+    "keep_promises/every_minute",
+    "keep_promises/of_no_such_promise",
     "match_recoveries/missed_call",
     "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
