@@ -96,9 +96,9 @@ def change(
     summary="Cancels a promise that nobody has called for yet",
     status_code=204,
 )
-def cancel(promise_id: CallbackId, if_match: IfMatch = None) -> Response[None]:
+def cancel(promise_id: CallbackId, if_match: IfMatch = None) -> Response[str]:
     promises().cancel(promise_id, expected_version(if_match), _own_only(), clock.now())
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 def _asker() -> Asker:

@@ -12,13 +12,16 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from retorno.errors import CallForbidden, InvalidInput, Unavailable
-from retorno.promises.seam import ContactState
+from retorno.callbacks.model import State as ContactState
+from retorno.errors import Unavailable
 from tests.support.call_list import FakeCallList
 from tests.support.clock import StoppedClock
 from tests.support.deployment import SCHEDULES, Deployment
 from tests.support.events import Answer, http, sqs, user
+from tests.support.exchange import serving
 from tests.support.requests import counted
+from tests.support.switchboard import Switchboard
+from tests.support.webhooks import canonical
 
 FUNCTION = "ScheduleCallbacks"
 ANA = user("[agent]", "ana", **{"custom:agent": "ana.souza"})
@@ -44,7 +47,7 @@ def calls(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeCallLi
 
 
 @pytest.fixture(autouse=True)
-def agents(deployment: Deployment, calls: FakeCallList) -> None:
+def agents(deployment: Deployment) -> None:
     for agent, queues in {"ana.souza": ["suporte", "vendas"], "bia": []}.items():
         body = json.dumps({"name": agent, "queues": queues}).encode()
         event = http(
@@ -171,7 +174,12 @@ class TestPromised:
         assert schedule["ActionAfterCompletion"] == "DELETE"
         target = schedule["Target"]
         assert json.loads(target["Input"]) == {"promise_id": callback_id, "version": "1"}
-        assert target["DeadLetterConfig"]["Arn"].endswith(":promise-dead-letters")
+        arns = (target["Arn"], target["RoleArn"], target["DeadLetterConfig"]["Arn"])
+        assert [arn.rpartition(":")[2] for arn in arns] == [
+            "PromisesQueue",
+            "SchedulerRole",
+            "PromiseDeadLetters",
+        ]
 
     def test_keeps_the_customers_own_zone(self, deployment: Deployment) -> None:
         local = {"at": "2026-03-02T15:00", "time_zone": "Europe/Lisbon"}
@@ -206,9 +214,10 @@ class TestPromised:
     ) -> None:
         answer = make(deployment, WISH | {"at": "2026-03-02T12:31:00Z", "agent": "ana.souza"})
         assert answer.body["state"] == "listed"
-        ((contact_id, wanted),) = calls.wanted.items()
+        ((contact_id, contact),) = calls.contacts.items()
         assert answer.body["contact_id"] == contact_id
-        assert wanted.model_dump(mode="json") == {
+        wanted = {"list_name", "queue", "agent", "purpose", "asked_at", "due_at", "until"}
+        assert contact.model_dump(mode="json", include=wanted | {"max_attempts", "number"}) == {
             "list_name": f"promise:{answer.body['callback_id']}:1",
             "number": "+5511987654321",
             "queue": "vendas",
@@ -217,8 +226,6 @@ class TestPromised:
             "asked_at": "2026-03-02T12:30:00Z",
             "due_at": "2026-03-02T12:31:00Z",
             "until": "2026-03-02T12:46:00Z",
-            "call_id": None,
-            "note": None,
             "max_attempts": 1,
         }
         assert schedules() == {}
@@ -324,7 +331,7 @@ class TestFired:
         check(deployment)
         assert shown(deployment, callback_id)["state"] == "listed"
         clock.advance(minutes=2)
-        calls.end(contact_id, "human")
+        calls.end(contact_id, "human", clock.now)
         check(deployment)
         kept = shown(deployment, callback_id)
         assert (kept["state"], kept["reached"]) == ("kept", True)
@@ -361,33 +368,11 @@ class TestFired:
         (contact_id,) = calls.contacts
         clock.now = LISTS_AT + timedelta(minutes=9)
         calls.dial(contact_id, clock.now)
-        calls.end(contact_id, "busy")
+        calls.end(contact_id, "busy", clock.now)
         check(deployment)
         late = shown(deployment, callback_id)
         assert (late["state"], late["late_seconds"], late["reached"]) == ("late", 420, False)
         assert metrics(capsys) == {"PromisesLate": 1}
-
-    @pytest.mark.parametrize(
-        ("refusal", "state", "reason"),
-        [
-            (CallForbidden([("do-not-call/customer", "…")], None), "forbidden", "do-not-call"),
-            (InvalidInput("number", "cannot be called"), "missed", "number: cannot be called"),
-        ],
-    )
-    def test_may_be_forbidden_by_then(
-        self,
-        deployment: Deployment,
-        calls: FakeCallList,
-        clock: StoppedClock,
-        refusal: CallForbidden | InvalidInput,
-        state: str,
-        reason: str,
-    ) -> None:
-        callback_id = made(deployment)
-        clock.now, calls.refusal = LISTS_AT, refusal
-        fire(deployment, callback_id)
-        body = shown(deployment, callback_id)
-        assert (body["state"], reason in body["reason"]) == (state, True)
 
     def test_with_a_list_that_does_not_answer_is_tried_again(
         self, deployment: Deployment, calls: FakeCallList, clock: StoppedClock
@@ -480,7 +465,7 @@ class TestChecked:
         calls.dial(contact_id, clock.now)
         clock.advance(minutes=1)
         check(deployment)
-        calls.end(contact_id, "human")
+        calls.end(contact_id, "human", clock.now)
         clock.advance(minutes=1)
         check(deployment)
         late = shown(deployment, callback_id)
@@ -496,7 +481,7 @@ class TestChecked:
         lost = calls.contacts.pop(shown(deployment, first)["contact_id"])
         clock.now = LISTS_AT + timedelta(minutes=2)
         calls.dial(shown(deployment, second)["contact_id"], clock.now)
-        calls.end(shown(deployment, second)["contact_id"], "human")
+        calls.end(shown(deployment, second)["contact_id"], "human", clock.now)
         with pytest.raises(Unavailable, match="1 promises could not be looked after"):
             check(deployment)
         assert shown(deployment, second)["state"] == "kept"
@@ -538,7 +523,7 @@ class TestChanged:
         later = WISH | {"at": "2026-03-03T15:00:00-03:00"}
         assert change(deployment, callback_id, later).status == 409
         assert cancel(deployment, callback_id).status == 409
-        calls.end(contact_id, "human")
+        calls.end(contact_id, "human", clock.now)
         problem = cancel(deployment, callback_id)
         assert (problem.status, problem.body["detail"]) == (409, "the promise is kept")
         assert shown(deployment, callback_id)["version"] == 1
@@ -632,6 +617,75 @@ class TestListed:
     @pytest.mark.parametrize("query", [{"day": "2026-02-30"}, {"state": "x"}, {"agent": ""}])
     def test_filters_are_checked(self, deployment: Deployment, query: dict[str, str]) -> None:
         assert listed(deployment, **query).status == 422
+
+
+class TestCallList:
+    """With the real one, and its dialler."""
+
+    @pytest.fixture
+    def switchboard(self, deployment: Deployment) -> Iterator[Switchboard]:
+        with serving(Switchboard()) as switchboard:
+            assert isinstance(switchboard, Switchboard)
+            deployment.configure(
+                DIAL_PROVIDER="canonical", DIAL_URL=switchboard.url, CALLER_ID="+551130001000"
+            )
+            yield switchboard
+
+    def is_available(self, deployment: Deployment, agent: str) -> None:
+        event = http(
+            "PUT /agents/{agent}/presence",
+            path=f"/agents/{agent}/presence",
+            headers={"content-type": "application/json"},
+            body=b'{"state": "available"}',
+            claims=LEADER,
+        )
+        assert deployment.ask("ManageAgents", event).status == 200
+        deployment.work()
+
+    def a_minute(self, deployment: Deployment, clock: StoppedClock) -> None:
+        clock.advance(minutes=1)
+        for function in ("KeepPromises", "WatchCallbacks"):
+            deployment.call(function, {})
+        deployment.work()
+
+    def test_the_agent_who_was_named_calls_at_the_time(
+        self, deployment: Deployment, clock: StoppedClock, switchboard: Switchboard
+    ) -> None:
+        self.is_available(deployment, "ana.souza")
+        self.is_available(deployment, "bia")
+        callback_id = made(deployment, agent="bia")
+        clock.now = LISTS_AT
+        fire(deployment, callback_id)
+        self.a_minute(deployment, clock)
+        assert switchboard.placed == []
+        self.a_minute(deployment, clock)
+        (order,) = switchboard.placed
+        assert (order["number"], order["agent"]) == ("+5511987654321", "bia")
+        call_id = f"call-{order['attempt_id']}"
+        for stage, seconds in (("answered", 10), ("completed", 50)):
+            clock.advance(seconds=seconds)
+            told = {"event_id": stage, "call_id": call_id, "stage": stage}
+            event = canonical(clock.now, told | {"occurred_at": clock.now.isoformat()})
+            assert deployment.ask("IngestCalls", event).status == 200
+        deployment.work()
+        self.a_minute(deployment, clock)
+        kept = shown(deployment, callback_id)
+        assert (kept["state"], kept["reached"]) == ("kept", True)
+        assert kept["dialled_at"] == kept["at"]
+
+    def test_nobody_is_rung_for_what_is_cancelled_or_too_late(
+        self, deployment: Deployment, clock: StoppedClock, switchboard: Switchboard
+    ) -> None:
+        cancelled, missed = made(deployment), made(deployment, key="k2", number="11912345678")
+        clock.now = LISTS_AT
+        for callback_id in (cancelled, missed):
+            fire(deployment, callback_id)
+        assert cancel(deployment, cancelled).status == 204
+        for _ in range(18):
+            self.a_minute(deployment, clock)
+        self.is_available(deployment, "ana.souza")
+        assert switchboard.placed == []
+        assert shown(deployment, missed)["state"] == "missed"
 
 
 def test_a_table_that_does_not_answer(deployment: Deployment) -> None:

@@ -15,23 +15,32 @@ from local import aws
 from local.stack import Stack
 from retorno import clock
 from retorno.agents.service import Agents
+from retorno.callbacks.model import State as ContactState
+from retorno.callbacks.service import CallList
 from retorno.calling_rules.service import CallingRules
 from retorno.calling_rules.store import DoNotCallStore
 from retorno.dialling.model import Asker
 from retorno.errors import RetornoError
 from retorno.phone import NumberPlan
-from retorno.promises.model import Promise, PromiseWish, State
-from retorno.promises.seam import ContactState
+from retorno.promises.model import (
+    CHECKED_BEFORE,
+    LISTED_BEFORE,
+    Promise,
+    PromiseWish,
+    State,
+)
 from retorno.promises.service import Keeping, Promises
 from retorno.promises.store import PromiseStore
 from retorno.schedules import Schedules
-from tests.support.api import eventually
+from retorno.times import stamp
+from tests.support.api import Answer, Api, eventually
 from tests.support.call_list import FakeCallList
 from tests.support.tables import create_table
 
 THREADS = 12
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+CUSTOMER = "+5571987650099"
 ANA = Asker(name="ana", agent="ana")
 
 
@@ -49,7 +58,7 @@ class Office:
         queue = f"arn:aws:sqs:{aws.REGION}:000000000000:nobodys"
         role = "arn:aws:iam::000000000000:role/nobodys"
         schedules = Schedules(self.group, queue, role, queue)
-        self.keeping = Keeping(self.store, schedules, self.calls)
+        self.keeping = Keeping(self.store, schedules, cast(CallList, self.calls))
         rules = CallingRules(do_not_call, NumberPlan("BR"), ())
         agents = cast(Agents, SimpleNamespace())
         self.promises = Promises(self.store, self.keeping, rules, agents)
@@ -143,6 +152,85 @@ def collide(office: Office, promise_id: str, random: Random) -> None:
     at_once(*jobs[: random.randrange(3, len(jobs))])
     # What a worker left to the check is done by then.
     keeping.check(now + 2 * MINUTE)
+
+
+def promised(api: Api, key: str, at: datetime, **fields: Any) -> Answer:
+    body = {"number": CUSTOMER, "at": at.isoformat(), "queue": "prometidos", **fields}
+    return api.send("POST", "/callbacks", body, role="agent", idempotency_key=key)
+
+
+def shown(api: Api, promise: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = api.get(f"/callbacks/{promise['callback_id']}", role="agent").body
+    return body
+
+
+def keep(stack: Stack) -> None:
+    client = aws.session().client("lambda", endpoint_url=stack.endpoint_url)
+    answer = client.invoke(FunctionName=stack.resources["KeepPromises"], Payload=b"{}")
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def test_a_promise_comes_onto_the_call_list_by_its_schedule(api: Api, stack: Stack) -> None:
+    at = clock.now() + LISTED_BEFORE + timedelta(seconds=3)
+    promise = promised(api, "by-schedule", at).body
+    assert promise["state"] == "promised"
+    schedule = f"promise-{promise['callback_id']}-1"
+    assert schedule in names(stack, stack.resources["PromiseSchedules"])
+    listed = eventually(lambda: shown(api, promise), lambda seen: seen["contact_id"])
+    # Sooner than the check of each minute would look at it.
+    assert clock.now() < at - CHECKED_BEFORE
+    assert listed["state"] == "listed"
+    contact = api.get(f"/callback-contacts/{listed['contact_id']}").body
+    assert (contact["state"], contact["due_at"]) == ("waiting", promise["at"])
+    gone = f"/callbacks/{promise['callback_id']}"
+    assert api.send("DELETE", gone, role="agent", if_match='"1"').status == 204
+    assert api.get(f"/callback-contacts/{listed['contact_id']}").body["state"] == "cancelled"
+    assert schedule not in names(stack, stack.resources["PromiseSchedules"])
+
+
+def test_a_promise_whose_schedule_was_lost_comes_onto_the_list(
+    api: Api, stack: Stack, dynamodb: Any
+) -> None:
+    promise = promised(api, "lost", clock.now() + 60 * MINUTE).body
+    scheduler(stack).delete_schedule(
+        Name=f"promise-{promise['callback_id']}-1", GroupName=stack.resources["PromiseSchedules"]
+    )
+    # An hour passes, where the promise is kept.
+    dynamodb.update_item(
+        TableName=stack.resources["PromisesTable"],
+        Key={"promise_id": {"S": promise["callback_id"]}},
+        UpdateExpression="SET #at = :at, check_at = :check_at",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={
+            ":at": {"S": stamp(clock.now() + MINUTE)},
+            ":check_at": {"S": stamp(clock.now())},
+        },
+    )
+    keep(stack)
+    assert shown(api, promise)["state"] == "listed"
+
+
+def test_a_time_is_refused_or_moved_and_changed(api: Api) -> None:
+    # A Sunday of the next weeks, at noon; nobody may sell in Rio then.
+    today = clock.now()
+    sunday = (today + timedelta(days=13 - today.weekday())).replace(hour=15, minute=0, second=0)
+    offer = {"number": "+5521987654321", "purpose": "telemarketing"}
+    refused = promised(api, "sunday", sunday, **offer)
+    assert (refused.status, refused.content_type) == (409, "application/problem+json")
+    assert "br-rj-7853-2018/hours" in [rule["id"] for rule in refused.body["rules"]]
+    moved = promised(api, "sunday", sunday, **offer, move=True).body
+    assert moved["at"] == refused.body["next_allowed_at"]
+    assert datetime.fromisoformat(moved["moved_from"]) == sunday.replace(microsecond=0)
+    path, later = f"/callbacks/{moved['callback_id']}", {"at": (today + 9 * MINUTE).isoformat()}
+    wanted = {"number": CUSTOMER, "queue": "prometidos", **later}
+    assert api.send("PUT", path, wanted, role="agent").status == 428
+    assert api.send("PUT", path, wanted, role="agent", if_match='"1"').body["version"] == 2
+    day = datetime.fromisoformat(later["at"]).astimezone(ZoneInfo("America/Sao_Paulo")).date()
+    on_that_day = api.pages("/callbacks", day=day.isoformat(), queue="prometidos")
+    assert moved["callback_id"] in [each["callback_id"] for each in on_that_day]
+    assert api.send("DELETE", path, if_match="*").status == 204
+    cancelled = api.pages("/callbacks", state="cancelled")
+    assert moved["callback_id"] in [each["callback_id"] for each in cancelled]
 
 
 def test_a_schedule_fires_once_into_its_queue_and_is_gone(stack: Stack, dynamodb: Any) -> None:

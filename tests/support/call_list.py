@@ -1,15 +1,25 @@
-"""A call list in memory, and a dialler that does what a test says."""
+"""A call list in memory, its contacts by the rules of the real one, and a hand to dial them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import RLock
 
+from retorno.callback_campaigns.model import Pace, Result
+from retorno.callbacks.model import (
+    AT_REST,
+    Contact,
+    State,
+    Wanted,
+    asked,
+    contact_id_of,
+    ended,
+    placed,
+    reserved,
+    withdrawn,
+)
 from retorno.errors import Conflict, NotFound, RetornoError
 from retorno.phone import match_key
-from retorno.promises.seam import Contact, ContactState, Wanted, contact_id_of
-
-AT_REST = frozenset({ContactState.WAITING, ContactState.BLOCKED})
 
 
 @dataclass
@@ -17,7 +27,6 @@ class FakeCallList:
     """`before_each` is called before each request, and `refusal` is raised instead of asking."""
 
     contacts: dict[str, Contact] = field(default_factory=dict)
-    wanted: dict[str, Wanted] = field(default_factory=dict)
     before_each: Callable[[], None] = lambda: None
     refusal: RetornoError | None = None
     lock: RLock = field(default_factory=RLock)
@@ -26,26 +35,9 @@ class FakeCallList:
         self.before_each()
         if self.refusal:
             raise self.refusal
-        with self.lock:
-            return self._put(wanted)
-
-    def _put(self, wanted: Wanted) -> Contact:
         contact_id = contact_id_of(wanted.list_name, match_key(wanted.number))
-        before = self.contacts.get(contact_id)
-        if before and before.state in {*AT_REST, ContactState.DIALLING}:
-            return before
-        # A list takes whoever asks again.
-        self.wanted[contact_id] = wanted
-        self.contacts[contact_id] = Contact(
-            contact_id=contact_id,
-            list_name=wanted.list_name,
-            state=ContactState.WAITING,
-            reason="asked",
-            number=wanted.number,
-            due_at=wanted.due_at,
-            call_id=wanted.call_id,
-        )
-        return self.contacts[contact_id]
+        with self.lock:
+            return self._keep(asked(self.contacts.get(contact_id), wanted, now))
 
     def one(self, contact_id: str) -> Contact:
         self.before_each()
@@ -53,35 +45,28 @@ class FakeCallList:
             raise NotFound("there is no such contact")
         return self.contacts[contact_id]
 
-    def withdraw(self, contact_id: str, state: ContactState, now: datetime) -> Contact:
+    def withdraw(self, contact_id: str, state: State, now: datetime) -> Contact:
         self.before_each()
         with self.lock:
             contact = self.contacts[contact_id]
             if contact.state not in {*AT_REST, state}:
                 raise Conflict(f"the contact is {contact.state}")
-            self._set(contact, state=state, reason=state.value)
-            return self.contacts[contact_id]
+            return self._keep(withdrawn(contact, state, state.value, now))
 
     def dial(self, contact_id: str, now: datetime) -> None:
         with self.lock:
             contact = self.contacts[contact_id]
-            assert contact.state is ContactState.WAITING
-            self._set(
-                contact,
-                state=ContactState.DIALLING,
-                attempts=contact.attempts + 1,
-                first_dialled_at=contact.first_dialled_at or now,
-                dialled_at=now,
-            )
+            assert contact.state is State.WAITING
+            dialling = reserved(contact, "ana", now)
+            dial_id = dialling.dial_id or ""
+            self._keep(placed(dialling, dial_id, f"call-{dial_id}", now, now))
 
-    def end(self, contact_id: str, result: str) -> None:
-        """The call is over; of one attempt there is no second."""
-        state = ContactState.REACHED if result == "human" else ContactState.BLOCKED
-        self._set(self.contacts[contact_id], state=state, reason=state.value, result=result)
+    def end(self, contact_id: str, result: str, now: datetime) -> None:
+        """The call is over."""
+        with self.lock:
+            contact = self.contacts[contact_id]
+            self._keep(ended(contact, contact.dial_id or "", Result(result), now, Pace(), now))
 
-    def close(self, contact_id: str, state: ContactState) -> None:
-        """By whatever else happens to its customer."""
-        self._set(self.contacts[contact_id], state=state, reason=state.value)
-
-    def _set(self, contact: Contact, **values: object) -> None:
-        self.contacts[contact.contact_id] = contact.model_copy(update=values)
+    def _keep(self, contact: Contact) -> Contact:
+        self.contacts[contact.contact_id] = contact
+        return contact

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.support.tables import template
 
+API_URL = "https://api.example.com"
+
 Handler = Callable[[dict[str, Any], object], Any]
 
 
@@ -52,12 +54,16 @@ def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]
     known = defaults | resources
     everyones = template()["Globals"]["Function"]["Environment"]["Variables"]
     own = functions()[logical_id].get("Environment", {}).get("Variables", {})
-    return {
-        name: _resolved(value, known) if isinstance(value, dict) else str(value)
-        for name, value in {**everyones, **own}.items()
-    }
+    return {name: _told(value, known) for name, value in {**everyones, **own}.items()}
 
 
-def _resolved(reference: dict[str, Any], known: dict[str, str]) -> str:
-    (asked,) = reference.values()
-    return known[asked if isinstance(asked, str) else ".".join(asked)]
+def _told(value: object, known: dict[str, str]) -> str:
+    """What is put together of other things is the API's own address."""
+    match value:
+        case {"Ref": name}:
+            return known[name]
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            return f"arn:aws:any:sa-east-1:123456789012:{name}"
+        case dict():
+            return API_URL
+    return str(value)

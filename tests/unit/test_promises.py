@@ -14,6 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pydantic import ValidationError
 
 from retorno.agents.service import Agents
+from retorno.callbacks.model import Contact
+from retorno.callbacks.model import State as ContactState
+from retorno.callbacks.service import CallList
 from retorno.calling_rules.service import CallingRules
 from retorno.dialling.model import Asker
 from retorno.dynamodb import Refused
@@ -29,7 +32,6 @@ from retorno.promises.model import (
     State,
     moment_of,
 )
-from retorno.promises.seam import Contact, ContactState
 from retorno.promises.service import Keeping, Promises
 from retorno.promises.store import PromiseStore
 from retorno.schedules import Schedules
@@ -171,7 +173,11 @@ class TestSettled:
             state=ContactState(state),
             reason="because",
             number="+5511987654321",
+            queue="vendas",
+            purpose="requested_callback",
+            asked_at=NOW,
             due_at=NOW,
+            changed_at=NOW,
             first_dialled_at=dialled_at,
             result=result,
         )
@@ -267,7 +273,7 @@ class World:
 
     @property
     def keeping(self) -> Keeping:
-        return Keeping(cast(PromiseStore, self), cast(Schedules, self), self.calls)
+        return Keeping(cast(PromiseStore, self), cast(Schedules, self), cast(CallList, self.calls))
 
     @property
     def service(self) -> Promises:
@@ -286,12 +292,11 @@ def test_the_world_is_quiet_by_itself() -> None:
     ((fires_at, message),) = world.schedules.values()
     assert (made.state, fires_at) == (State.PROMISED, NOW + 8 * MINUTE)
     world.keeping.fire(message["promise_id"], int(message["version"]), fires_at)
-    (wanted,) = world.calls.wanted.values()
-    assert (wanted.due_at, wanted.until) == (NOW + 10 * MINUTE, NOW + 25 * MINUTE)
-    assert (wanted.max_attempts, wanted.asked_at, wanted.number) == (1, NOW, "+5511987654321")
-    (contact_id,) = world.calls.contacts
+    ((contact_id, contact),) = world.calls.contacts.items()
+    assert (contact.due_at, contact.until) == (NOW + 10 * MINUTE, NOW + 25 * MINUTE)
+    assert (contact.max_attempts, contact.asked_at) == (1, NOW)
     world.calls.dial(contact_id, NOW + 12 * MINUTE)
-    world.calls.end(contact_id, "human")
+    world.calls.end(contact_id, "human", NOW + 12 * MINUTE)
     world.keeping.check(NOW + 13 * MINUTE)
     (kept,) = world.promises.values()
     assert (kept.state, kept.late_seconds, kept.reached) == (State.LATE, 120, True)
@@ -397,7 +402,7 @@ class Trouble(RuleBasedStateMachine):
             contact_id
             for contact_id, contact in calls.contacts.items()
             if contact.state is ContactState.WAITING
-            and (wanted := calls.wanted[contact_id]).due_at <= now <= (wanted.until or now)
+            and contact.due_at <= now <= (contact.until or now)
         ]
         if ready:
             contact_id = ready[index % len(ready)]
@@ -452,7 +457,7 @@ class Trouble(RuleBasedStateMachine):
         calls = self.world.calls
         ringing = [i for i, c in calls.contacts.items() if c.state is ContactState.DIALLING]
         if ringing:
-            calls.end(ringing[index % len(ringing)], result)
+            calls.end(ringing[index % len(ringing)], result, self.world.now)
 
     @rule(seconds=st.sampled_from([10, 60, 120, 1_000]))
     def wait(self, seconds: int) -> None:
@@ -473,7 +478,7 @@ class Trouble(RuleBasedStateMachine):
         world = self.world
         for index, contact in enumerate(list(world.calls.contacts.values())):
             if contact.state is ContactState.DIALLING:
-                world.calls.end(contact.contact_id, "human" if index % 2 else "busy")
+                world.calls.end(contact.contact_id, "human" if index % 2 else "busy", world.now)
         for _ in range(100):
             world.now += MINUTE
             world.keeping.check(world.now)
@@ -481,7 +486,7 @@ class Trouble(RuleBasedStateMachine):
             self.nobody_is_called_twice()
             for contact in list(world.calls.contacts.values()):
                 if contact.state is ContactState.DIALLING:
-                    world.calls.end(contact.contact_id, "human")
+                    world.calls.end(contact.contact_id, "human", world.now)
         for promise in world.promises.values():
             assert promise.state not in (State.PROMISED, State.LISTED)
             if promise.state in (State.KEPT, State.LATE):

@@ -17,10 +17,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from retorno.callback_campaigns.model import Result
+from retorno.callbacks.model import OPEN, Contact, Wanted
+from retorno.callbacks.model import State as ContactState
 from retorno.calling_rules.model import Purpose
 from retorno.dialling.model import Asker
 from retorno.errors import InvalidInput
-from retorno.promises.seam import Contact, ContactState, Wanted
 from retorno.telephony.ports import CALL_ID, MAX_NAME_LENGTH
 
 # A schedule may fire a minute late (the user guide of EventBridge Scheduler). Where it does not
@@ -43,10 +45,6 @@ MAX_AHEAD = timedelta(days=92)
 DEFAULT_TOLERANCE = 15
 
 MAX_NOTE_LENGTH = 1_000
-
-# Results of a call: the customer answered themselves; the telephone system could not connect it.
-HUMAN = "human"
-FAILED = "failed"
 
 Text = Annotated[
     str,
@@ -161,10 +159,6 @@ class State(StrEnum):
 CHANGEABLE = frozenset({State.PROMISED, State.LISTED, State.MISSED, State.FORBIDDEN})
 CANCELLABLE = CHANGEABLE - {State.MISSED, State.FORBIDDEN}
 
-# Contacts that may still be dialled: one that is blocked, if a person sets it free.
-UNDECIDED = frozenset({ContactState.WAITING, ContactState.DIALLING})
-OPEN = UNDECIDED | {ContactState.BLOCKED}
-
 # What became of a promise by how its contact ended before anybody dialled; else it was missed.
 UNDIALLED: Mapping[ContactState, State] = {
     ContactState.RETURNED: State.RETURNED,
@@ -267,12 +261,14 @@ class Promise(BaseModel):
     def settled(self, contact: Contact) -> "Promise":
         """As its contact leaves it; unchanged while that is still to be called, or in a call."""
         dialled_at = contact.first_dialled_at
-        if contact.state in OPEN and (contact.state in UNDECIDED or dialled_at is None):
+        is_blocked = contact.state is ContactState.BLOCKED
+        # One that was blocked before any call may be set free by a person.
+        if contact.state in OPEN and not (is_blocked and dialled_at):
             return self
-        if dialled_at is None or contact.result == FAILED:
+        if dialled_at is None or contact.result is Result.FAILED:
             return self.ended(UNDIALLED.get(contact.state, State.MISSED), contact.reason)
         is_late = dialled_at > self.at + LATE_AFTER
-        told = {"dialled_at": dialled_at, "reached": contact.result == HUMAN}
+        told = {"dialled_at": dialled_at, "reached": contact.result is Result.HUMAN}
         return self.model_copy(update=told).ended(
             State.LATE if is_late else State.KEPT, contact.reason
         )

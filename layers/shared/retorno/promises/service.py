@@ -5,12 +5,14 @@ from contextlib import suppress
 from datetime import datetime
 
 from retorno.agents.service import Agents, agents
+from retorno.callbacks.model import Contact, contact_id_of
+from retorno.callbacks.model import State as ContactState
+from retorno.callbacks.service import CallList, call_list
 from retorno.calling_rules.model import Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
 from retorno.dialling.model import Asker
 from retorno.dynamodb import Refused
 from retorno.errors import (
-    CallForbidden,
     Conflict,
     InvalidInput,
     NotAllowed,
@@ -32,7 +34,6 @@ from retorno.promises.model import (
     moment_of,
     promise_id_of,
 )
-from retorno.promises.seam import CallList, Contact, ContactState, call_list, contact_id_of
 from retorno.promises.store import PromisePage, PromiseStore, position_of
 from retorno.schedules import Schedules
 from retorno.settings import KeepPromisesSettings, PromiseSettings
@@ -166,14 +167,9 @@ class Keeping:
         if promise.state is State.PROMISED and now > promise.until:
             return self.end(promise.ended(State.MISSED, "nobody looked in time"))
         leased = self._store.save(promise.listed(now))
-        try:
-            # A list takes anew whoever asks again, be it after their call.
-            made = self._made(promise) if promise.state is State.LISTED else None
-            contact = made or self._calls.ask(promise.wanted(), now)
-        except CallForbidden as refusal:
-            return self.end(leased.ended(State.FORBIDDEN, str(refusal)))
-        except InvalidInput as refusal:
-            return self.end(leased.ended(State.MISSED, str(refusal)))
+        # A list takes anew whoever asks again, be it after their call.
+        made = self._made(promise) if promise.state is State.LISTED else None
+        contact = made or self._calls.ask(promise.wanted(), now)
         return self._store.save(leased.with_contact(contact.contact_id))
 
     def _made(self, promise: Promise) -> Contact | None:
