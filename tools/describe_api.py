@@ -27,8 +27,8 @@ CONFLICTING = {
     "PUT /customers/{customer_id}",
     "DELETE /agents/{agent}",
     "POST /callbacks",
-    "PUT /callbacks/{promise_id}",
-    "DELETE /callbacks/{promise_id}",
+    "PUT /callbacks/{callback_id}",
+    "DELETE /callbacks/{callback_id}",
 }
 
 # What is written in place of what was seen.
@@ -37,8 +37,8 @@ CONDITIONAL = {
     "DELETE /customers/{customer_id}",
     "PUT /agents/{agent}",
     "DELETE /agents/{agent}",
-    "PUT /callbacks/{promise_id}",
-    "DELETE /callbacks/{promise_id}",
+    "PUT /callbacks/{callback_id}",
+    "DELETE /callbacks/{callback_id}",
 }
 
 REFUSALS = {

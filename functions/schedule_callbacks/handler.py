@@ -14,6 +14,7 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.dialling.model import Asker, Key
 from retorno.http import LEADERS, Api, Cursor, IfMatch, Limit, created, etag, expected_version
+from retorno.observability import with_metrics
 from retorno.promises.model import Promise, PromiseFilter, PromiseWish, State
 from retorno.promises.service import Promises
 from retorno.promises.service import promises as promises_of
@@ -73,31 +74,31 @@ def page(
     )
 
 
-@app.get("/callbacks/<promise_id>", tags=["callbacks"], summary="What became of a promise")
-def one(promise_id: CallbackId) -> Response[PromiseView]:
-    return _shown(promises().one(promise_id))
+@app.get("/callbacks/<callback_id>", tags=["callbacks"], summary="What became of a promise")
+def one(callback_id: CallbackId) -> Response[PromiseView]:
+    return _shown(promises().one(callback_id))
 
 
 @app.put(
-    "/callbacks/<promise_id>",
+    "/callbacks/<callback_id>",
     tags=["callbacks"],
     summary="Promises another call instead, also where one was missed",
 )
 def change(
-    promise_id: CallbackId, wish: Annotated[PromiseWish, Body()], if_match: IfMatch = None
+    callback_id: CallbackId, wish: Annotated[PromiseWish, Body()], if_match: IfMatch = None
 ) -> Response[PromiseView]:
     expected = expected_version(if_match)
-    return _shown(promises().change(promise_id, wish, expected, _own_only(), clock.now()))
+    return _shown(promises().change(callback_id, wish, expected, _own_only(), clock.now()))
 
 
 @app.delete(
-    "/callbacks/<promise_id>",
+    "/callbacks/<callback_id>",
     tags=["callbacks"],
     summary="Cancels a promise that nobody has called for yet",
     status_code=204,
 )
-def cancel(promise_id: CallbackId, if_match: IfMatch = None) -> Response[str]:
-    promises().cancel(promise_id, expected_version(if_match), _own_only(), clock.now())
+def cancel(callback_id: CallbackId, if_match: IfMatch = None) -> Response[str]:
+    promises().cancel(callback_id, expected_version(if_match), _own_only(), clock.now())
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -118,5 +119,6 @@ def _shown(promise: Promise) -> Response[PromiseView]:
     )
 
 
+@with_metrics
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
     return app.resolve(event, context)

@@ -37,9 +37,13 @@ class PromiseView(BaseModel):
 
     @classmethod
     def of(cls, promise: Promise) -> "PromiseView":
-        told = {name: getattr(promise, name, None) for name in cls.model_fields}
-        local_at = promise.at.astimezone(ZoneInfo(promise.time_zone))
-        return cls.model_validate({**told, "callback_id": promise.promise_id, "local_at": local_at})
+        derived = {
+            "callback_id": promise.promise_id,
+            "local_at": promise.at.astimezone(ZoneInfo(promise.time_zone)),
+            "until": promise.until,
+            "late_seconds": promise.late_seconds,
+        }
+        return cls.model_validate(promise.model_dump() | derived)
 
 
 class PromiseList(BaseModel):

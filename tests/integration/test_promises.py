@@ -70,7 +70,7 @@ def ask(
     **headers: str,
 ) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    path = route.partition(" ")[2].replace("{promise_id}", callback_id)
+    path = route.partition(" ")[2].replace("{callback_id}", callback_id)
     event = http(
         route,
         path=path,
@@ -94,21 +94,21 @@ def made(deployment: Deployment, key: str = "k1", claims: Any = ANA, **fields: A
 
 
 def shown(deployment: Deployment, callback_id: str) -> dict[str, Any]:
-    body: dict[str, Any] = ask(deployment, "GET /callbacks/{promise_id}", callback_id).body
+    body: dict[str, Any] = ask(deployment, "GET /callbacks/{callback_id}", callback_id).body
     return body
 
 
 def change(
     deployment: Deployment, callback_id: str, wish: object, claims: Any = ANA, seen: str = '"1"'
 ) -> Answer:
-    route = "PUT /callbacks/{promise_id}"
+    route = "PUT /callbacks/{callback_id}"
     return ask(deployment, route, callback_id, wish, claims, if_match=seen)
 
 
 def cancel(
     deployment: Deployment, callback_id: str, claims: Any = ANA, seen: str = '"1"'
 ) -> Answer:
-    route = "DELETE /callbacks/{promise_id}"
+    route = "DELETE /callbacks/{callback_id}"
     return ask(deployment, route, callback_id, claims=claims, if_match=seen)
 
 
@@ -493,7 +493,7 @@ class TestChecked:
 class TestChanged:
     def test_needs_what_was_seen(self, deployment: Deployment) -> None:
         callback_id = made(deployment)
-        route = "PUT /callbacks/{promise_id}"
+        route = "PUT /callbacks/{callback_id}"
         assert ask(deployment, route, callback_id, WISH).status == 428
         assert change(deployment, callback_id, WISH, seen='"2"').status == 412
         assert change(deployment, callback_id, WISH, seen='"1"').headers["ETag"] == '"2"'

@@ -1,9 +1,11 @@
 """Promised times with many at once, where DynamoDB is atomic and schedules fire."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -35,6 +37,8 @@ from retorno.schedules import Schedules
 from retorno.times import stamp
 from tests.support.api import Answer, Api, eventually
 from tests.support.call_list import FakeCallList
+from tests.support.exchange import serving
+from tests.support.switchboard import Switchboard
 from tests.support.tables import create_table
 
 THREADS = 12
@@ -186,6 +190,51 @@ def test_a_promise_comes_onto_the_call_list_by_its_schedule(api: Api, stack: Sta
     assert api.send("DELETE", gone, role="agent", if_match='"1"').status == 204
     assert api.get(f"/callback-contacts/{listed['contact_id']}").body["state"] == "cancelled"
     assert schedule not in names(stack, stack.resources["PromiseSchedules"])
+
+
+@pytest.fixture
+def switchboard(stack: Stack) -> Iterator[Switchboard]:
+    """The dialler's telephone system."""
+    session: Any = aws.session()
+    secrets = session.client("secretsmanager", endpoint_url=stack.endpoint_url)
+    functions = session.client("lambda", endpoint_url=stack.endpoint_url)
+    secrets.put_secret_value(
+        SecretId=stack.resources["DialSecret"], SecretString=json.dumps({"current": "not-one"})
+    )
+    name = stack.resources["DialCallbacks"]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    with serving(Switchboard()) as switchboard:
+        assert isinstance(switchboard, Switchboard)
+        ours = variables | {"DIAL_PROVIDER": "canonical", "DIAL_URL": switchboard.url}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": ours})
+        yield switchboard
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+
+
+def test_the_customer_is_called_at_the_time(
+    api: Api, stack: Stack, switchboard: Switchboard
+) -> None:
+    agent = {"name": "Nina Prado", "queues": ["prometidos"], "telephone": "4009"}
+    assert api.put("/agents/nina", agent).status == HTTPStatus.CREATED
+    assert api.put("/agents/nina/presence", {"state": "available"}).status == HTTPStatus.OK
+    promise = promised(api, "called", clock.now() + timedelta(seconds=8), agent="nina").body
+    (order,) = (asked.json for asked in eventually(lambda: list(switchboard.asked), bool))
+    assert (order["number"], order["agent"]) == (CUSTOMER, "nina")
+    assert order["ordered_at"] >= promise["at"].replace("Z", ".000000Z")
+    told = {"call_id": f"call-{order['attempt_id']}"}
+    for seconds, stage in enumerate(("answered", "completed")):
+        at = (clock.now() + timedelta(seconds=30 * seconds)).isoformat()
+        assert (
+            api.calls([told | {"event_id": stage, "stage": stage, "occurred_at": at}]).status == 200
+        )
+    contact = f"/callback-contacts/{promise['contact_id']}"
+    ended = eventually(lambda: api.get(contact).body, lambda seen: seen["state"] == "reached")
+    assert ended["state"] == "reached"
+    kept = eventually(lambda: shown(api, promise), lambda seen: seen["state"] != "listed")
+    assert (kept["state"], kept["reached"]) == ("kept", True)
+    assert api.put("/agents/nina/presence", {"state": "offline"}).status == HTTPStatus.OK
 
 
 def test_a_promise_whose_schedule_was_lost_comes_onto_the_list(

@@ -283,6 +283,21 @@ def test_the_sweeper_runs_on_its_schedule(deployment: Deployment, clock: Stopped
     assert shown(deployment, "pbx-1")["end_reason"] == "no_end_event"
 
 
+def test_a_schedule_of_no_promise_does_no_harm(deployment: Deployment) -> None:
+    answer = invoke(deployment, "keep_promises/of_no_such_promise")
+    assert answer == {"batchItemFailures": []}
+
+
+def test_a_promise_whose_schedule_is_lost_comes_onto_the_list(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    promise = json.loads(invoke(deployment, "schedule_callbacks/tomorrow_at_three")["body"])
+    clock.advance(days=1, hours=6)
+    invoke(deployment, "keep_promises/every_minute")
+    (listed,) = json.loads(invoke(deployment, "schedule_callbacks/today")["body"])["items"]
+    assert (listed["callback_id"], listed["state"]) == (promise["callback_id"], "listed")
+
+
 def test_missed_calls_expire_on_a_schedule(deployment: Deployment, clock: StoppedClock) -> None:
     invoke(deployment, "match_recoveries/missed_call")
     clock.advance(days=8)

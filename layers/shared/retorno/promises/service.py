@@ -72,26 +72,21 @@ class Keeping:
         """
         for _ in range(MAX_LOOKS):
             promise = self._store.get(promise_id)
-            if promise is None or promise.version != version:
+            if promise is None or (promise.version, promise.state) != (version, State.PROMISED):
                 return
-            if promise.state is not State.PROMISED:
-                return
-            try:
+            with suppress(Refused):
                 self._list(promise, now)
-            except Refused:
-                continue
-            return
+                return
         raise Unavailable("the promise is being written by too many at once")
 
-    def check(self, now: datetime) -> int:
+    def check(self, now: datetime) -> None:
         """Looks at those whose `check_at` has come: what a schedule or a crash left undone is
-        done, and what became of a contact is taken over. Says how many it looked at.
+        done, and what became of a contact is taken over.
 
         Raises Unavailable once all were looked at, if some could not be.
         """
-        promise_ids = self._store.to_check(now, CHECK_LIMIT)
         failed = 0
-        for promise_id in promise_ids:
+        for promise_id in self._store.to_check(now, CHECK_LIMIT):
             try:
                 self._look_after(promise_id, now)
             except RetornoError:
@@ -99,7 +94,6 @@ class Keeping:
                 failed += 1
         if failed:
             raise Unavailable(f"{failed} promises could not be looked after")
-        return len(promise_ids)
 
     def arrange(self, promise: Promise, now: datetime) -> Promise:
         """Has a promise that was just written come onto the list in time. Where something does not
@@ -142,15 +136,13 @@ class Keeping:
             # The index may be behind.
             if promise is None or promise.check_at is None or promise.check_at > now:
                 return
-            try:
+            with suppress(Refused):
                 if promise.state is State.PROMISED:
                     self._prepare(promise, now)
                     count("PromisesCaught")
                 else:
                     self._follow(promise, now)
-            except Refused:
-                continue
-            return
+                return
         raise Unavailable("the promise is being written by too many at once")
 
     def _prepare(self, promise: Promise, now: datetime) -> Promise:
