@@ -175,7 +175,7 @@ def keep(stack: Stack) -> None:
 
 
 def test_a_promise_comes_onto_the_call_list_by_its_schedule(api: Api, stack: Stack) -> None:
-    at = clock.now() + LISTED_BEFORE + timedelta(seconds=3)
+    at = clock.now() + LISTED_BEFORE + timedelta(seconds=15)
     promise = promised(api, "by-schedule", at).body
     assert promise["state"] == "promised"
     schedule = f"promise-{promise['callback_id']}-1"
