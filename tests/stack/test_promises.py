@@ -1,6 +1,5 @@
 """Promised times with many at once, where DynamoDB is atomic and schedules fire."""
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -35,6 +34,7 @@ from retorno.promises.service import Keeping, Promises
 from retorno.promises.store import PromiseStore
 from retorno.schedules import Schedules
 from retorno.times import stamp
+from tests.stack.conftest import configured
 from tests.support.api import Answer, Api, eventually
 from tests.support.call_list import FakeCallList
 from tests.support.exchange import serving
@@ -194,23 +194,11 @@ def test_a_promise_comes_onto_the_call_list_by_its_schedule(api: Api, stack: Sta
 
 @pytest.fixture
 def switchboard(stack: Stack) -> Iterator[Switchboard]:
-    """The dialler's telephone system."""
-    session: Any = aws.session()
-    secrets = session.client("secretsmanager", endpoint_url=stack.endpoint_url)
-    functions = session.client("lambda", endpoint_url=stack.endpoint_url)
-    secrets.put_secret_value(
-        SecretId=stack.resources["DialSecret"], SecretString=json.dumps({"current": "not-one"})
-    )
-    name = stack.resources["DialCallbacks"]
-    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     with serving(Switchboard()) as switchboard:
         assert isinstance(switchboard, Switchboard)
-        ours = variables | {"DIAL_PROVIDER": "canonical", "DIAL_URL": switchboard.url}
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": ours})
-        yield switchboard
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
+        dialling = {"DIAL_PROVIDER": "canonical", "DIAL_URL": switchboard.url}
+        with configured(stack, ["DialCallbacks"], dialling):
+            yield switchboard
 
 
 def test_the_customer_is_called_at_the_time(

@@ -148,20 +148,17 @@ class State(StrEnum):
     """Called, more than a minute after the time."""
     MISSED = "missed"
     """Not called within the tolerance."""
-    RETURNED = "returned"
-    """The customer rang before."""
     FORBIDDEN = "forbidden"
-    """When the time came, a rule or the customer forbade the call."""
+    """By then the number was on the do-not-call list."""
     CANCELLED = "cancelled"
 
 
 # Those that may still be given another time: nobody called.
 CHANGEABLE = frozenset({State.PROMISED, State.LISTED, State.MISSED, State.FORBIDDEN})
-CANCELLABLE = CHANGEABLE - {State.MISSED, State.FORBIDDEN}
+CANCELLABLE = frozenset({State.PROMISED, State.LISTED})
 
 # What became of a promise by how its contact ended before anybody dialled; else it was missed.
 UNDIALLED: Mapping[ContactState, State] = {
-    ContactState.RETURNED: State.RETURNED,
     ContactState.DO_NOT_CALL: State.FORBIDDEN,
     ContactState.DISMISSED: State.CANCELLED,
     ContactState.CANCELLED: State.CANCELLED,
@@ -260,18 +257,17 @@ class Promise(BaseModel):
 
     def settled(self, contact: Contact) -> "Promise":
         """As its contact leaves it; unchanged while that is still to be called, or in a call."""
-        dialled_at = contact.first_dialled_at
+        dialled_at, result = contact.first_dialled_at, contact.result
         is_blocked = contact.state is ContactState.BLOCKED
         # One that was blocked before any call may be set free by a person.
         if contact.state in OPEN and not (is_blocked and dialled_at):
             return self
-        if dialled_at is None or contact.result is Result.FAILED:
-            return self.ended(UNDIALLED.get(contact.state, State.MISSED), contact.reason)
+        if dialled_at is None or result is Result.FAILED:
+            state = UNDIALLED.get(contact.state, State.MISSED)
+            return self.ended(state, result or contact.reason)
+        told = {"dialled_at": dialled_at, "reached": result is Result.HUMAN}
         is_late = dialled_at > self.at + LATE_AFTER
-        told = {"dialled_at": dialled_at, "reached": contact.result is Result.HUMAN}
-        return self.model_copy(update=told).ended(
-            State.LATE if is_late else State.KEPT, contact.reason
-        )
+        return self.model_copy(update=told).ended(State.LATE if is_late else State.KEPT, result)
 
     def in_place_of(self, before: "Promise") -> "Promise":
         kept = {"wish_digest": before.wish_digest, "revision": before.revision}

@@ -52,7 +52,6 @@ ENDS: Mapping[State, str] = {
     State.KEPT: "PromisesKept",
     State.LATE: "PromisesLate",
     State.MISSED: "PromisesMissed",
-    State.RETURNED: "PromisesReturned",
     State.FORBIDDEN: "PromisesForbidden",
     State.CANCELLED: "PromisesCancelled",
 }
