@@ -26,6 +26,7 @@ CONFLICTING = {
     "POST /customers",
     "PUT /customers/{customer_id}",
     "DELETE /agents/{agent}",
+    "POST /callback-requests",
 }
 
 # What is written in place of what was seen.
@@ -34,6 +35,8 @@ CONDITIONAL = {
     "DELETE /customers/{customer_id}",
     "PUT /agents/{agent}",
     "DELETE /agents/{agent}",
+    "PUT /menus/{menu}",
+    "DELETE /menus/{menu}",
 }
 
 REFUSALS = {

@@ -42,6 +42,7 @@ class Deployment:
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
+            "MenusTable": "menus",
             "AgentsTable": "agents",
             "AnswersTable": "answers",
             "VoicemailReportsTable": "voicemail-reports",

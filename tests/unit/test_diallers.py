@@ -221,6 +221,7 @@ class TestCanonical:
             "agent": "ana",
             "caller_id": COMPANY,
             "ordered_at": "2026-03-02T12:00:00.000000Z",
+            "menu_url": None,
         }
 
     def test_knows_that_503_placed_no_call(self, exchange: Exchange) -> None:

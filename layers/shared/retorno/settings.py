@@ -205,3 +205,19 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     caller_id: str | None = None
     connect_instance_arn: str | None = None
     public_url: str | None = None
+
+
+class ManageMenuSettings(PhoneSettings):
+    menus_table: str
+    calling_profiles: Names = ()
+
+
+class CallbackRequestSettings(CallSettings):
+    pass
+
+
+class ServeMenuSettings(CallbackRequestSettings, DoNotCallSettings):
+    menus_table: str
+    deferred_calls_queue: str
+    twilio_secret: str
+    public_url: str | None = None
