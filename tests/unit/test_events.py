@@ -47,6 +47,8 @@ STATUSES = {
     "manage_agents/longest_idle": 200,
     "manage_agents/new_agent": 201,
     "manage_agents/pause_without_reason": 422,
+    "manage_menus/goes_round_without_a_key": 422,
+    "manage_menus/new_menu": 201,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "place_calls/my_last_ones": 200,
@@ -54,8 +56,12 @@ STATUSES = {
     "place_calls/without_a_key": 422,
     "read_calls/calls_of_a_number": 200,
     "read_calls/no_such_call": 404,
+    "request_callbacks/no_number": 422,
+    "request_callbacks/number_and_queue": 202,
     "review_voicemail/no_verdict": 422,
     "review_voicemail/suspects": 200,
+    "serve_menus/menu_that_nobody_wrote": 200,
+    "serve_menus/refused_signature": 401,
 }
 OTHERS = {
     "expire_missed_calls/every_five_minutes",

@@ -1,7 +1,9 @@
 """What makes a tree a menu, and what is said of one that is none."""
 
 import copy
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from pydantic import ValidationError
 
 from retorno.calling_rules.profiles import chosen
 from retorno.errors import InputTooLarge, InvalidInput
-from retorno.menus.model import MAX_DEPTH, MAX_NODES, Tree
+from retorno.menus.model import MAX_DEPTH, MAX_NODES, Tree, Use
 from retorno.menus.rules import RULES, rules_of
 from tests.support.menus import FIRST_WORDS, WELCOME, trees
 
@@ -48,6 +50,15 @@ def test_a_good_menu_is_taken(said: dict[str, Any]) -> None:
     good = Tree.model_validate(said)
     good.check(RULES)
     assert Tree.model_validate_json(good.model_dump_json()) == good
+
+
+def test_the_menus_of_the_manual_are_good() -> None:
+    manual = Path(__file__).parents[2] / "docs" / "menus.md"
+    written = re.findall(r"```json\n(.*?)```", manual.read_text(encoding="utf-8"), re.DOTALL)
+    menus = [Tree.model_validate_json(each) for each in written]
+    assert [menu.use for menu in menus] == [Use.INCOMING, Use.FIRST_WORDS]
+    for menu in menus:
+        menu.check(RULES)
 
 
 @given(trees())
