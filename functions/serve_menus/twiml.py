@@ -12,18 +12,17 @@ from retorno.menus.service import Script
 from retorno.menus.walk import PAUSE_SECONDS, Act, Ask, Enqueue, GoOn, Last, Position
 from retorno.menus.words import WORDS
 
-CONTENT_TYPE = "text/xml"
+CONTENT_TYPE = "text/xml; charset=utf-8"
 
-# Nothing more is done: a call that came in is over, and the sides of one that goes out are
-# connected.
-NOTHING_MORE = '<?xml version="1.0" encoding="UTF-8"?>\n<Response />'
+# A call that came in is over, and the sides of one that goes out are connected.
+NOTHING_MORE = "<Response />"
 
 
 def document(menu: str, script: Script) -> str:
     response = ET.Element("Response")
     for act in script.acts:
         _add(response, menu, script.language, act)
-    return _text(response)
+    return ET.tostring(response, encoding="unicode")
 
 
 def apology(menu: str, language: Language, at: Position) -> str:
@@ -72,8 +71,5 @@ def _add_prompts(parent: ET.Element, language: Language, prompts: Sequence[Promp
 
 
 def _address(menu: str, at: Position) -> str:
-    return f"{menu}?{urlencode(at.model_dump(mode='json', exclude_defaults=True))}"
-
-
-def _text(response: ET.Element) -> str:
-    return ET.tostring(response, encoding="unicode", xml_declaration=False)
+    query = urlencode(at.model_dump(mode="json", exclude_defaults=True))
+    return f"{menu}?{query}" if query else menu

@@ -51,7 +51,10 @@ def put(deployment: Deployment, menu: str, tree: Any, if_match: str | None = Non
 
 def serve(deployment: Deployment, url: str, form: Mapping[str, str]) -> str:
     answer = deployment.call("ServeMenus", menu_event(url, form))
-    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "text/xml")
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (
+        200,
+        "text/xml; charset=utf-8",
+    )
     return str(answer["body"])
 
 
@@ -275,7 +278,20 @@ class TestTrouble:
         put(deployment, "retorno", FIRST_WORDS)
         said = self.apology(deployment, f"{BASE}/webhooks/twilio/menus/{menu}", form)
         assert said[0] == ("Say", SORRY)
-        assert said[-1] == ("Redirect", f"{menu}?")
+        assert said[-1] == ("Redirect", menu)
+
+    def test_a_caller_who_waited_is_led_on(self, deployment: Deployment) -> None:
+        asked: list[str] = []
+
+        def fetch(url: str, form: Mapping[str, str]) -> str:
+            asked.append(url)
+            if len(asked) == 3:
+                put(deployment, "loja", WELCOME)
+            return serve(deployment, url, form)
+
+        call = Caller(fetch, {"CallSid": "CA1", "From": CUSTOMER, "To": COMPANY}, ["2"])
+        assert (call.call(LOJA), call.queue) == (End.QUEUED, "suporte")
+        assert call.heard.count(SORRY) == 2
 
     def test_it_apologizes_in_the_country_s_voice(self, deployment: Deployment) -> None:
         deployment.configure(COUNTRY="PT")

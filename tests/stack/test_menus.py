@@ -40,7 +40,8 @@ class Line:
     def fetch(self, url: str, form: Mapping[str, str]) -> str:
         headers = signed_by_twilio(url, form, self._stack.twilio_secret)
         answer = self._http.request("POST", url, headers=headers, body=urlencode(form))
-        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/xml")
+        assert answer.status == HTTPStatus.OK
+        assert answer.headers["Content-Type"] == "text/xml; charset=utf-8"
         return answer.data.decode()
 
     def call(self, *keys: str) -> tuple[End, Caller]:
