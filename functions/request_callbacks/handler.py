@@ -11,14 +11,14 @@ from functions.request_callbacks.schema import CallbackRequestView
 from retorno import clock
 from retorno.http import Api
 from retorno.menus.virtual_queue import CallbackWish, VirtualQueue, virtual_queue
-from retorno.settings import CallbackRequestSettings
+from retorno.settings import CallListSettings
 
 app = Api()
 
 
 @cache
 def queue() -> VirtualQueue:
-    return virtual_queue(CallbackRequestSettings.from_environment())
+    return virtual_queue(CallListSettings.from_environment())
 
 
 @app.post(

@@ -178,6 +178,7 @@ class FollowAgentsSettings(Settings):
 
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
+    dialler_queue: str
 
 
 class RecoverySettings(CallSettings):
@@ -189,6 +190,15 @@ class RecoverySettings(CallSettings):
     @property
     def recovery_window(self) -> timedelta:
         return timedelta(days=self.recovery_window_days)
+
+
+class CallbackCampaignSettings(PhoneSettings):
+    callback_campaigns_table: str
+
+
+class CallListSettings(CallbackCampaignSettings, RecoverySettings):
+    contacts_table: str
+    dialler_queue: str
 
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
@@ -207,16 +217,22 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     public_url: str | None = None
 
 
+class DiallerSettings(CallListSettings, DialSettings):
+    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
+
+    api_url: str
+
+    @property
+    def webhooks_url(self) -> str:
+        return self.public_url or self.api_url
+
+
 class ManageMenuSettings(PhoneSettings):
     menus_table: str
     calling_profiles: Names = ()
 
 
-class CallbackRequestSettings(CallSettings):
-    pass
-
-
-class ServeMenuSettings(CallbackRequestSettings, DoNotCallSettings):
+class ServeMenuSettings(CallListSettings, DoNotCallSettings):
     menus_table: str
     deferred_calls_queue: str
     twilio_secret: str

@@ -12,7 +12,7 @@ from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.errors import Conflict, InvalidInput, NotFound
 from retorno.phone import NumberPlan
-from retorno.settings import CallbackRequestSettings
+from retorno.settings import CallListSettings
 from retorno.telephony.ports import CALL_ID, MAX_NAME_LENGTH, Direction
 
 
@@ -101,5 +101,5 @@ def _check(call: Call) -> None:
         raise Conflict("the call was answered")
 
 
-def virtual_queue(settings: CallbackRequestSettings) -> VirtualQueue:
+def virtual_queue(settings: CallListSettings) -> VirtualQueue:
     return VirtualQueue(call_reader(settings), call_list(settings), settings.number_plan)
