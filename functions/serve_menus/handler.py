@@ -8,7 +8,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.serve_menus.schema import (
-    ASKED_AND_TOLD,
+    FORM,
+    TWIML,
     MenuInPath,
     heard_in,
     position_in,
@@ -40,8 +41,9 @@ def menu_calls() -> MenuCalls:
 @app.post(
     "/webhooks/twilio/menus/<menu>",
     tags=["webhooks"],
-    openapi_extensions=ASKED_AND_TOLD,
-    summary="What a caller of Twilio's hears next in a menu, as TwiML",
+    openapi_extensions=FORM,
+    summary="What a caller of Twilio's hears next in a menu",
+    responses=TWIML,
 )
 def serve(menu: MenuInPath) -> Response[str]:
     request, now = app.webhook(settings().public_url), clock.now()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from pydantic import ValidationError
 
 from retorno.menus.model import Use
@@ -14,7 +15,7 @@ from retorno.menus.walk import Heard, Position, QueueEnd
 from retorno.phone import NumberPlan
 from retorno.telephony.providers import TWILIO
 
-ASKED_AND_TOLD: dict[str, Any] = {
+FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -23,6 +24,10 @@ ASKED_AND_TOLD: dict[str, Any] = {
             }
         },
     }
+}
+
+TWIML: dict[int, OpenAPIResponse] = {
+    200: {"description": "TwiML", "content": {"text/xml": {"schema": {"type": "string"}}}}
 }
 
 MenuInPath = Annotated[str, Path(description="The menu's name")]

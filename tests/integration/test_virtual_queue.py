@@ -115,6 +115,16 @@ class TestRequest:
         tell(deployment, clock, "queued", ago=-600)
         assert ask(deployment, call_id="c1").body["asked_at"] == "2026-03-02T12:00:00Z"
 
+    def test_who_is_not_to_be_called_may_ask(self, deployment: Deployment) -> None:
+        event = http(
+            "PUT /do-not-call/{number}",
+            path=f"/do-not-call/{CUSTOMER}",
+            body=b'{"scope": "all"}',
+            claims=user("[agent]"),
+        )
+        assert deployment.ask("ManageCallingRules", event).status == 200
+        assert ask(deployment, number=CUSTOMER, queue="vendas").status == 202
+
     @pytest.mark.parametrize("then", ["answered", "completed"])
     def test_who_was_answered_is_served(
         self, deployment: Deployment, clock: StoppedClock, then: str

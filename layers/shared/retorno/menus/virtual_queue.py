@@ -1,12 +1,12 @@
 """The virtual queue: a caller asks for a call back, and keeps the place that they had."""
 
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from retorno.callbacks.model import Contact, Wanted
-from retorno.callbacks.service import call_list
+from retorno.callbacks.model import Contact, Wanted, line_of_queue
+from retorno.callbacks.service import CallList, call_list
 from retorno.calling_rules.model import Purpose
 from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
@@ -14,6 +14,11 @@ from retorno.errors import Conflict, InvalidInput, NotFound
 from retorno.phone import NumberPlan
 from retorno.settings import CallListSettings
 from retorno.telephony.ports import CALL_ID, MAX_NAME_LENGTH, Direction
+
+WrittenNumber = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+QueueName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_LENGTH)
+]
 
 
 class CallbackWish(BaseModel):
@@ -23,23 +28,8 @@ class CallbackWish(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     call_id: Annotated[str, StringConstraints(pattern=f"^{CALL_ID.pattern}$")] | None = None
-    number: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=256)] | None,
-        Field(description="In any written form"),
-    ] = None
-    queue: (
-        Annotated[
-            str,
-            StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_LENGTH),
-        ]
-        | None
-    ) = None
-
-
-class CallList(Protocol):
-    """What it takes of the list of those who are to be called."""
-
-    def ask(self, wanted: Wanted, now: datetime) -> Contact: ...
+    number: Annotated[WrittenNumber | None, Field(description="In any written form")] = None
+    queue: QueueName | None = None
 
 
 class VirtualQueue:
@@ -82,7 +72,7 @@ class VirtualQueue:
     ) -> Contact:
         waiting_since = (call.queued_at or call.started_at) if call else None
         wanted = Wanted(
-            list_name=f"queue:{queue}",
+            list_name=line_of_queue(queue),
             number=number,
             queue=queue,
             purpose=Purpose.REQUESTED_CALLBACK,
