@@ -1,7 +1,6 @@
 """Callers in menus, as Twilio would lead them: what they hear, and where they come to."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from functions.serve_menus.schema import heard_in, position_in
 from functions.serve_menus.twiml import document
-from retorno.errors import Conflict, Unavailable
+from retorno.errors import Unavailable
 from retorno.menus.model import DoNotCall, HangUp, Queue, Tree, Use
 from retorno.menus.service import Script
 from retorno.menus.walk import MAX_TURNS, Stage, Walk
@@ -34,7 +33,7 @@ URL = "https://api.example.com/webhooks/twilio/menus/loja"
 class Done:
     """What menus brought about. `troubles` are met first, one by one; None is none."""
 
-    troubles: list[Exception | None] = field(default_factory=list)
+    troubles: list[Unavailable | None] = field(default_factory=list)
     queues: list[str] = field(default_factory=list)
     callbacks: list[tuple[str, str]] = field(default_factory=list)
     forbidden: list[str] = field(default_factory=list)
@@ -52,8 +51,7 @@ class Done:
         self.callbacks.append((number, queue))
 
     def do_not_call(self, number: str, node: DoNotCall) -> None:
-        with suppress(Conflict):
-            self._meet()
+        self._meet()
         self.forbidden.append(number)
 
 
@@ -68,7 +66,7 @@ def call(
     tree: Tree | dict[str, Any],
     keys: Iterable[str] = (),
     number: str = CUSTOMER,
-    troubles: Iterable[Exception | None] = (),
+    troubles: Iterable[Unavailable | None] = (),
     told: Mapping[str, str] | None = None,
     query: str = "",
 ) -> Call:
@@ -182,9 +180,8 @@ class TestCallback:
         made = call(WELCOME, keys, number="anonymous", troubles=[Unavailable()])
         assert made.done.callbacks == [("+5521987654321", "vendas")]
 
-    @pytest.mark.parametrize("troubles", [[Unavailable()] * 3, [Conflict("no")]])
-    def test_who_cannot_be_called_back_waits(self, troubles: list[Exception]) -> None:
-        made = call(WELCOME, ["1", "1"], troubles=troubles)
+    def test_who_cannot_be_called_back_waits(self) -> None:
+        made = call(WELCOME, ["1", "1"], troubles=[Unavailable()] * 3)
         assert (made.end, made.caller.queue) == (End.QUEUED, "vendas")
         assert made.caller.heard[-1] == SAYS.callback_failed
 
@@ -218,12 +215,12 @@ class TestFirstWords:
 
 numbers = st.sampled_from([CUSTOMER, "anonymous"])
 presses = st.lists(st.sampled_from([*KEYS, "", "11912345678#"]), max_size=60)
-troubles = st.lists(st.sampled_from([None, Unavailable(), Conflict("no")]), max_size=8)
+troubles = st.lists(st.sampled_from([None, Unavailable()]), max_size=8)
 
 
 @given(trees(), presses, numbers, troubles)
 def test_everybody_comes_to_an_end_and_nobody_is_dropped(
-    tree: Tree, keys: list[str], number: str, troubles: list[Exception | None]
+    tree: Tree, keys: list[str], number: str, troubles: list[Unavailable | None]
 ) -> None:
     made = call(tree, keys, number, troubles)
     hangs_up = any(isinstance(node, HangUp) for node in tree.nodes.values())

@@ -42,7 +42,7 @@ class VirtualQueue:
         """The same caller and queue are one request, however often it is made.
 
         Raises InvalidInput where number or queue are not told, NotFound for a call that nobody
-        knows, Conflict for one that was answered or did not come in, CallForbidden, Unavailable.
+        knows, Conflict for one that was answered or did not come in, Unavailable.
         """
         call = self._calls.one(wish.call_id) if wish.call_id else None
         if call:
@@ -57,10 +57,7 @@ class VirtualQueue:
         return self._ask(call, wish.call_id, number.e164, queue, now)
 
     def ask_for_caller(self, call_id: str, number: str, queue: str, now: datetime) -> Contact:
-        """For a caller who is on the line; `number` is in E.164.
-
-        Raises InvalidInput, CallForbidden, Unavailable.
-        """
+        """For a caller who is on the line; `number` is in E.164. Raises Unavailable."""
         try:
             call = self._calls.one(call_id)
         except NotFound:

@@ -11,7 +11,7 @@ from typing import Annotated, Protocol
 
 from pydantic import Field
 
-from retorno.errors import Conflict, InvalidInput, Unavailable
+from retorno.errors import Unavailable
 from retorno.menus.model import (
     Callback,
     Connect,
@@ -148,7 +148,7 @@ class Deeds(Protocol):
     def enter_queue(self, queue: str) -> None: ...
 
     def call_back(self, number: str, queue: str) -> None:
-        """Raises InvalidInput, Conflict, Unavailable."""
+        """Raises Unavailable."""
 
     def do_not_call(self, number: str, node: DoNotCall) -> None:
         """Raises Unavailable."""
@@ -279,8 +279,6 @@ class Walk:
         except Unavailable:
             if not self._tries_again():
                 self._fall_back(node)
-        except (InvalidInput, Conflict):
-            self._fall_back(node)
         else:
             self._end(node, self._words.callback_asked)
 
