@@ -29,6 +29,7 @@ CONFLICTING = {
     "POST /callbacks",
     "PUT /callbacks/{callback_id}",
     "DELETE /callbacks/{callback_id}",
+    "POST /callback-requests",
 }
 
 # What is written in place of what was seen.
@@ -39,6 +40,8 @@ CONDITIONAL = {
     "DELETE /agents/{agent}",
     "PUT /callbacks/{callback_id}",
     "DELETE /callbacks/{callback_id}",
+    "PUT /menus/{menu}",
+    "DELETE /menus/{menu}",
 }
 
 REFUSALS = {

@@ -14,7 +14,7 @@ from tests.artefact.lambda_runtime import FunctionFailed, running
 from tests.support.connect import INSTANCE_ARN, event
 from tests.support.events import answer, http, sqs, user
 from tests.support.functions import environment_of, functions
-from tests.support.webhooks import ZENVIA_DID, zenvia
+from tests.support.webhooks import MENU, ZENVIA_DID, zenvia
 from tests.support.zenvia import report_server
 
 JSON = "application/json"
@@ -70,11 +70,18 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "ManageCustomers": (http("GET /customers", claims=SUPERVISOR), 200, JSON),
     "ManageDispositions": (http("GET /dispositions", claims=SUPERVISOR), 200, JSON),
+    "ManageMenus": (http("GET /menus", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
     "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
     "ScheduleCallbacks": (http("GET /callbacks", claims=SUPERVISOR), 200, JSON),
+    "RequestCallbacks": (
+        http("POST /callback-requests", body=b"{}", claims=SUPERVISOR),
+        422,
+        PROBLEM,
+    ),
     "ReviewVoicemail": (http("GET /voicemail-reviews", claims=SUPERVISOR), 200, JSON),
+    "ServeMenus": (http(MENU, path="/webhooks/twilio/menus/loja", body=b""), 401, PROBLEM),
 }
 
 

@@ -44,6 +44,7 @@ class Deployment:
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
+            "MenusTable": "menus",
             "AgentsTable": "agents",
             "CallbackCampaignsTable": "callback-campaigns",
             "ContactsTable": "contacts",

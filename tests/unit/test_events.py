@@ -50,6 +50,8 @@ STATUSES = {
     "manage_callbacks/hours_that_never_open": 422,
     "manage_callbacks/new_campaign": 201,
     "manage_callbacks/who_is_blocked": 200,
+    "manage_menus/goes_round_without_a_key": 422,
+    "manage_menus/new_menu": 201,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "place_calls/my_last_ones": 200,
@@ -60,8 +62,12 @@ STATUSES = {
     "schedule_callbacks/offer_on_a_sunday": 409,
     "schedule_callbacks/today": 200,
     "schedule_callbacks/tomorrow_at_three": 201,
+    "request_callbacks/no_number": 422,
+    "request_callbacks/number_and_queue": 202,
     "review_voicemail/no_verdict": 422,
     "review_voicemail/suspects": 200,
+    "serve_menus/menu_that_nobody_wrote": 200,
+    "serve_menus/refused_signature": 401,
 }
 OTHERS = {
     "expire_missed_calls/every_five_minutes",

@@ -210,6 +210,8 @@ class TestRights:
             "POST /callback-campaigns/{campaign}/resume",
             "POST /callback-contacts/{contact_id}/free",
             "POST /callback-contacts/{contact_id}/dismiss",
+            "PUT /menus/{menu}",
+            "DELETE /menus/{menu}",
             "GET /do-not-call",
             "POST /do-not-call/import",
             "DELETE /do-not-call/{number}",

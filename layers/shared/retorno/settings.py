@@ -242,3 +242,15 @@ class KeepPromisesSettings(CallListSettings):
 
 class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
     pass
+
+
+class ManageMenuSettings(PhoneSettings):
+    menus_table: str
+    calling_profiles: Names = ()
+
+
+class ServeMenuSettings(CallListSettings, DoNotCallSettings):
+    menus_table: str
+    deferred_calls_queue: str
+    twilio_secret: str
+    public_url: str | None = None

@@ -48,6 +48,7 @@ from retorno.settings import (
     DialSettings,
     IngestSettings,
     ReplaySettings,
+    ServeMenuSettings,
 )
 from retorno.telephony.ports import (
     AnsweredBy,
@@ -352,7 +353,8 @@ class CallReconciliation:
 
 
 class OutgoingCalls:
-    """The calls that Retorno places: they are known before their provider tells of them."""
+    """The calls that Retorno places, and those that its menus take: they are known before their
+    provider tells of them."""
 
     def __init__(self, store: CallStore, deferred: DeferredCalls) -> None:
         self._store = store
@@ -605,7 +607,7 @@ def contact_ingestion(
     )
 
 
-def outgoing_calls(settings: DialSettings) -> OutgoingCalls:
+def outgoing_calls(settings: DialSettings | ServeMenuSettings) -> OutgoingCalls:
     return OutgoingCalls(
         CallStore(settings.calls_table), DeferredCalls(settings.deferred_calls_queue)
     )

@@ -39,6 +39,7 @@ class CanonicalDialler:
                 "agent": order.agent,
                 "caller_id": order.caller_id,
                 "ordered_at": stamp(order.ordered_at),
+                "menu_url": order.menu_url,
             }
         ).encode()
         return call_id_in(

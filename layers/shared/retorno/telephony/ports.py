@@ -182,6 +182,7 @@ class DialOrder:
     attempt is sent again. `number` is the customer's, in E.164; `caller_id` what they are shown,
     the provider's choice where it is None. `ordered_at` is when it was last sent. `webhooks_url`
     is where the API is reached, for a provider that is told with each call whom to tell of it.
+    `menu_url` is where the first words are that the customer hears before they are connected.
     """
 
     attempt_id: str
@@ -191,6 +192,7 @@ class DialOrder:
     caller_id: str | None
     ordered_at: datetime
     webhooks_url: str
+    menu_url: str | None = None
 
 
 class DialRefused(Exception):

@@ -125,6 +125,11 @@ def sign(auth_token: str, url: str, body: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
+def first_words_url(base_url: str, menu: str) -> str:
+    """Where Twilio asks what a customer whom Retorno calls hears before they are connected."""
+    return f"{base_url}/webhooks/twilio/menus/{menu}?use=first_words"
+
+
 def _fields(body: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(

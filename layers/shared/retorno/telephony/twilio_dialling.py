@@ -53,7 +53,7 @@ class TwilioDialler:
         form = [
             ("To", order.telephone),
             ("From", caller_id),
-            ("Twiml", _twiml(order.number, caller_id, tells)),
+            ("Twiml", _twiml(order, caller_id, tells)),
             ("StatusCallback", tells),
             *(("StatusCallbackEvent", event) for event in EVENTS),
         ]
@@ -99,12 +99,13 @@ class TwilioDialler:
         return calls
 
 
-def _twiml(number: str, caller_id: str, tells: str) -> str:
+def _twiml(order: DialOrder, caller_id: str, tells: str) -> str:
     events = " ".join(EVENTS)
+    first_words = f' url="{escape(order.menu_url)}"' if order.menu_url else ""
     return (
         f'<Response><Dial callerId="{escape(caller_id)}">'
-        f'<Number statusCallback="{escape(tells)}" statusCallbackEvent="{events}">'
-        f"{escape(number)}</Number></Dial></Response>"
+        f'<Number statusCallback="{escape(tells)}" statusCallbackEvent="{events}"{first_words}>'
+        f"{escape(order.number)}</Number></Dial></Response>"
     )
 
 
