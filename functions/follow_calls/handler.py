@@ -1,4 +1,5 @@
-"""Keeps track of who answered outbound calls, and of which agents are in a call."""
+"""Keeps track of who answered outbound calls, and of which agents are in a call; has those looked at
+who wait for an agent."""
 
 from functools import cache
 
@@ -13,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.agents.service import AgentTracking, agent_tracking
+from retorno.offers.service import LineTracking, line_tracking
 from retorno.settings import FollowCallsSettings
 from retorno.voicemail.service import AnswerTracking, answer_tracking
 
@@ -30,10 +32,17 @@ def answers() -> AnswerTracking:
     return answer_tracking(settings())
 
 
+@cache
+def lines() -> LineTracking:
+    return line_tracking(settings())
+
+
 def follow(record: DynamoDBRecord) -> None:
-    # Where either fails the record comes again, for both.
+    # Where one fails the record comes again, for all. Who is in a call is known before it is said
+    # that nobody waits in it.
     try:
         agents().follow(record.raw_event, clock.now())
+        lines().follow(record.raw_event, clock.now())
     finally:
         answers().follow(record.raw_event)
 

@@ -1,6 +1,7 @@
 """The template's functions: what Lambda would call, and with which environment."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -51,7 +52,12 @@ def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]
     known = defaults | resources
     everyones = template()["Globals"]["Function"]["Environment"]["Variables"]
     own = functions()[logical_id].get("Environment", {}).get("Variables", {})
-    return {
-        name: known[value["Ref"]] if isinstance(value, dict) else str(value)
-        for name, value in {**everyones, **own}.items()
-    }
+    return {name: _resolved(value, known) for name, value in {**everyones, **own}.items()}
+
+
+def _resolved(value: Any, known: Mapping[str, str]) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    if "Ref" in value:
+        return known[value["Ref"]]
+    return re.sub(r"\$\{(.+?)\}", lambda named: known.get(named[1], "any"), value["Fn::Sub"])
