@@ -1,5 +1,4 @@
-"""Keeps track of who answered outbound calls, and of which agents are in a call; has those looked at
-who wait for an agent."""
+"""Keeps track of who answered outbound calls, of which agents are in a call, and of who waits."""
 
 from functools import cache
 

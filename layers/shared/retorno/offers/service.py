@@ -242,15 +242,15 @@ class Offers:
         if call is None or queue != known.queue:
             self._leave(known, call, now)
             return True
-        offer = known.offer
-        if offer is None:
-            return False
+        return known.offer is not None and self._advance(known, known.offer, call, now)
+
+    def _advance(self, known: Waiting, offer: Offer, call: Call, now: datetime) -> bool:
+        """As `_step`, of an offer whose caller still waits."""
         if offer.is_back(call):
             self._not_picked_up(known, offer, now)
-            return True
-        if not offer.is_due(now):
+        elif not offer.is_due(now):
             return False
-        if offer.state is State.OFFERED:
+        elif offer.state is State.OFFERED:
             self._give_back(known, offer.ended(State.SILENT, now), now, SILENT_PAUSE)
         else:
             self._look_up(known, offer, now)
