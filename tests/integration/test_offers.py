@@ -236,8 +236,9 @@ class TestAcceptance:
         centre.queue("c1")
         offer = centre.offer("c1")
         centre.switch.trouble = [trouble]
-        with pytest.raises(Conflict, match=f"voltou ao seu lugar na fila: {trouble}"):
+        with pytest.raises(Conflict, match="não foi conectada e voltou ao seu lugar na fila"):
             centre.accept("c1")
+        assert centre.records.one(offer.offer_id, None).reason == str(trouble)
         centre.flow()
         assert (centre.offered_to("c1"), centre.state("ana")) == (None, Presence.AVAILABLE)
         with pytest.raises(Conflict, match="não foi conectada"):

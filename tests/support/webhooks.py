@@ -14,6 +14,7 @@ from tests.support.events import DOMAIN, http
 CANONICAL = "POST /webhooks/calls"
 ASTERISK = "POST /webhooks/asterisk/queue-log"
 TWILIO = "POST /webhooks/twilio/voice"
+TWILIO_RETURNED = "POST /webhooks/twilio/returned-calls"
 ZENVIA = "POST /webhooks/zenvia/{secret}"
 ZENVIA_DID = "POST /webhooks/zenvia/{secret}/did"
 
@@ -42,10 +43,14 @@ def queue_log(sent: datetime, *lines: str) -> dict[str, Any]:
 
 
 def twilio(
-    form: dict[str, str], token: str = TWILIO_TOKEN, query: dict[str, str] | None = None
+    form: dict[str, str],
+    token: str = TWILIO_TOKEN,
+    query: dict[str, str] | None = None,
+    route: str = TWILIO,
 ) -> dict[str, Any]:
     """A status callback, signed as Twilio signs (https://www.twilio.com/docs/usage/security)."""
-    url = f"https://{DOMAIN}/webhooks/twilio/voice" + (f"?{urlencode(query)}" if query else "")
+    path = route.removeprefix("POST ")
+    url = f"https://{DOMAIN}{path}" + (f"?{urlencode(query)}" if query else "")
     message = url + "".join(name + form[name] for name in sorted(form))
     digest = hmac.new(token.encode(), message.encode(), hashlib.sha1).digest()
     headers = {
@@ -53,7 +58,7 @@ def twilio(
         "Content-Type": "application/x-www-form-urlencoded",
     }
     body = urlencode(form).encode()
-    return http(TWILIO, query=query, headers=headers, body=body, in_base64=True)
+    return http(route, query=query, headers=headers, body=body, in_base64=True)
 
 
 def zenvia(payload: object, *, route: str = ZENVIA, secret: str = ZENVIA_SECRET) -> dict[str, Any]:

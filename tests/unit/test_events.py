@@ -24,6 +24,9 @@ from tests.support.zenvia import received, report_server
 EVENTS = Path(__file__).parents[2] / "events"
 
 STATUSES = {
+    "answer_offers/no_such_offer": 404,
+    "answer_offers/nothing_can_connect": 409,
+    "answer_offers/queues": 200,
     "annotate_calls/no_such_call": 404,
     "annotate_calls/no_such_disposition": 422,
     "describe_api/health": 200,
@@ -65,6 +68,7 @@ OTHERS = {
     "export_customers/asked_for",
     "import_customers/two_rows",
     "match_recoveries/missed_call",
+    "offer_calls/somebody_is_free",
     "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
     "report_voicemail/one_week",
@@ -230,11 +234,17 @@ def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
     assert (report["week"], report["answered"], report["suspects"]) == ("2026-03-02", 1, 1)
 
 
-def test_the_dialler_is_told_of_who_is_free(deployment: Deployment) -> None:
+def test_the_dialler_and_those_who_wait_are_told_of_who_is_free(deployment: Deployment) -> None:
     assert invoke(deployment, "follow_agents/ana_is_free") == {"batchItemFailures": []}
-    assert deployment.messages("DiallerQueue") == [
-        {"queue": "vendas", "agent": "ana", "at": "2026-03-02T12:00:00.000000Z"}
-    ]
+    for queue in ("DiallerQueue", "OffersQueue"):
+        assert deployment.messages(queue) == [
+            {"queue": "vendas", "agent": "ana", "at": "2026-03-02T12:00:00.000000Z"}
+        ]
+
+
+def test_nobody_waits_for_who_is_free(deployment: Deployment) -> None:
+    assert invoke(deployment, "offer_calls/somebody_is_free") == {"batchItemFailures": []}
+    assert deployment.messages("OffersQueue") == []
 
 
 def test_reports_of_the_last_two_hours_are_read(

@@ -204,6 +204,8 @@ class TestRights:
             "DELETE /agents/{agent}",
             "PUT /agents/{agent}/presence",
             "GET /agents/{agent}/times",
+            "PUT /queues/{queue}",
+            "GET /offers",
             "GET /do-not-call",
             "POST /do-not-call/import",
             "DELETE /do-not-call/{number}",

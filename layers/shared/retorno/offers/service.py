@@ -65,8 +65,10 @@ FREE = frozenset({Presence.AVAILABLE, Presence.ON_OFFER, Presence.DIALLING})
 SILENT_PAUSE = Wish(state=Presence.PAUSED, reason="Não respondeu a uma chamada")
 UNANSWERED_PAUSE = Wish(state=Presence.PAUSED, reason="Não atendeu o telefone")
 
-NOT_PICKED_UP = "o telefone não foi atendido"
+NOT_PICKED_UP = "the telephone was not picked up"
+NEVER_TAKEN = "the telephone system never took the order"
 
+# Operators read it.
 WHAT_BECAME_OF_IT: Mapping[State, str] = {
     State.ACCEPTED: "você já aceitou esta chamada",
     State.CONNECTED: "você já aceitou esta chamada",
@@ -323,7 +325,7 @@ class Offers:
         elif offer.state is State.CONNECTED:
             self._not_picked_up(known, offer, now)
         else:
-            ended = offer.ended(State.FAILED, now, "o sistema telefônico não recebeu a ordem")
+            ended = offer.ended(State.FAILED, now, NEVER_TAKEN)
             self._give_back(known, ended, now)
 
     def _serve(self, queue: str, now: datetime) -> None:
@@ -462,7 +464,7 @@ class Offers:
                 continue
             outcome = self._connect(accepted, now)
             if outcome.state is State.FAILED:
-                raise Conflict(f"{WHAT_BECAME_OF_IT[State.FAILED]}: {outcome.reason}")
+                raise Conflict(WHAT_BECAME_OF_IT[State.FAILED])
             return outcome
         raise Unavailable("the offer is being written by too many at once")
 
