@@ -1,5 +1,8 @@
-"""Keeps track of who answered outbound calls, of which agents are in a call, and of who waits."""
+"""Keeps track of who answered outbound calls and of which agents are in a call, tells the dialler
+of its calls that are over, and has those looked at who wait for an agent.
+"""
 
+from collections.abc import Callable
 from functools import cache
 
 from aws_lambda_powertools.utilities.batch import (
@@ -13,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.agents.service import AgentTracking, agent_tracking
+from retorno.callbacks.service import DialledCalls, dialled_calls
 from retorno.offers.service import LineTracking, line_tracking
 from retorno.settings import FollowCallsSettings
 from retorno.voicemail.service import AnswerTracking, answer_tracking
@@ -32,18 +36,32 @@ def answers() -> AnswerTracking:
 
 
 @cache
+def dialled() -> DialledCalls:
+    return dialled_calls(settings())
+
+
+@cache
 def lines() -> LineTracking:
     return line_tracking(settings())
 
 
 def follow(record: DynamoDBRecord) -> None:
-    # Where one fails the record comes again, for all. Who is in a call is known before it is said
-    # that nobody waits in it.
-    try:
-        agents().follow(record.raw_event, clock.now())
-        lines().follow(record.raw_event, clock.now())
-    finally:
-        answers().follow(record.raw_event)
+    now, change = clock.now(), record.raw_event
+    followers: tuple[Callable[[], None], ...] = (
+        lambda: agents().follow(change, now),
+        lambda: answers().follow(change),
+        lambda: dialled().follow(change, now),
+        # Who is in a call is known before it is said that nobody waits in it.
+        lambda: lines().follow(change, now),
+    )
+    errors = []
+    for each in followers:
+        try:
+            each()
+        except Exception as error:  # noqa: BLE001 - the record comes again, for all of them
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("the call could not be followed", errors)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:

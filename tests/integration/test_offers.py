@@ -6,7 +6,7 @@ from retorno.agents.model import AgentDraft, Wish
 from retorno.agents.model import State as Presence
 from retorno.errors import Conflict, NotFound
 from retorno.offers.model import Mode, State
-from retorno.telephony.ports import DialFailed, DialRefused, DialUncertain, Stage
+from retorno.telephony.ports import ConnectOrder, DialFailed, DialRefused, DialUncertain, Stage
 from tests.support.line import AVAILABLE, QUEUE, Centre, Died, dying
 
 LUNCH = Wish(state=Presence.PAUSED, reason="almoço")
@@ -128,13 +128,11 @@ class TestRefusal:
         centre.hire("ana", "bia")
         centre.queue("c1")
         offer = centre.offer("c1")
-        for answer in (
-            lambda: centre.offers.reject(offer.offer_id, "bia", None, centre.now),
-            lambda: centre.offers.accept(offer.offer_id, "bia", centre.now),
-            lambda: centre.offers.accept("nothing", "bia", centre.now),
-        ):
+        with pytest.raises(NotFound):
+            centre.offers.reject(offer.offer_id, "bia", None, centre.now)
+        for offer_id in (offer.offer_id, "nothing"):
             with pytest.raises(NotFound):
-                answer()
+                centre.offers.accept(offer_id, "bia", centre.now)
 
 
 class TestSilence:
@@ -142,8 +140,8 @@ class TestSilence:
         centre.hire("ana", "bia")
         centre.queue("c1")
         first = centre.offer("c1")
-        centre.pass_time(19)
-        assert centre.offered_to("c1") == "bia" or centre.now < first.until  # type: ignore[operator]
+        centre.pass_time(18)
+        assert centre.offer("c1") == first
         centre.pass_time(2)
         assert centre.offered_to("c1") == "bia"
         assert centre.presence("ana").wish == Wish(
@@ -178,12 +176,11 @@ class TestSilence:
         centre.queue("c1")
         offer = centre.offer("c1")
         centre.pass_time(21)
-        for answer in (
-            lambda: centre.offers.accept(offer.offer_id, "ana", centre.now),
-            lambda: centre.offers.reject(offer.offer_id, "ana", None, centre.now),
-        ):
-            with pytest.raises(Conflict, match="o tempo para responder acabou"):
-                answer()
+        too_late = "o tempo para responder acabou"
+        with pytest.raises(Conflict, match=too_late):
+            centre.offers.accept(offer.offer_id, "ana", centre.now)
+        with pytest.raises(Conflict, match=too_late):
+            centre.offers.reject(offer.offer_id, "ana", None, centre.now)
         assert centre.switch.orders == []
 
 
@@ -356,12 +353,12 @@ class TestWithdrawal:
         centre.queue("c1")
         connect = centre.switch.connect
 
-        def hangs_up(order: object) -> None:
-            connect(order)  # type: ignore[arg-type]
+        def hangs_up(order: ConnectOrder) -> None:
+            connect(order)
             centre.tell("c1", Stage.CANCELLED)
             centre.flow()
 
-        centre.switch.connect = hangs_up  # type: ignore[method-assign, assignment]
+        centre.switch.connect = hangs_up  # type: ignore[method-assign]
         assert centre.accept("c1").state is State.WITHDRAWN
         assert (centre.state("ana"), centre.store.get("c1")) == (Presence.AVAILABLE, None)
 
@@ -404,7 +401,7 @@ class TestAuto:
 
 @pytest.mark.parametrize("mode", [Mode.ASK, Mode.AUTO])
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, 16))
+@pytest.mark.parametrize("at", range(1, 13))
 def test_a_worker_that_dies_leaves_nobody_held_and_no_caller_lost(
     aws: None, mode: Mode, before: bool, at: int
 ) -> None:

@@ -116,7 +116,8 @@ class Centre:
         self.store = OfferStore(names[2])
         self.people = Agents(agents, NumberPlan("BR"))
         self.reservations = Reservations(agents)
-        self.work: Any = Work()
+        self.work = Work()
+        work: Any = self.work
         self.switch = Switch()
         self.now = BEGINNING
         self.offers = Offers(
@@ -125,7 +126,7 @@ class Centre:
             CallUpkeep(self.calls),
             self.people,
             self.reservations,
-            self.work,
+            work,
             lambda: self.switch,
             "https://api.example.com",
         )
@@ -134,8 +135,8 @@ class Centre:
         self._tracking = AgentTracking(
             agents, CallRules(), timedelta(seconds=10), timedelta(hours=4)
         )
-        self._lines = LineTracking(self.work, CallRules())
-        self._availability = Availability([self.work])
+        self._lines = LineTracking(work, CallRules())
+        self._availability = Availability([work])
         self._streams = [] if dynamodb else [Tail(names[0]), Tail(names[1])]
 
     def set_up(self, mode: Mode = Mode.ASK, *skills: str, queue: str = QUEUE) -> None:

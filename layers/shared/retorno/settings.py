@@ -184,6 +184,7 @@ class LineSettings(Settings):
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
     offers_queue: str
+    dialler_queue: str
 
 
 class RecoverySettings(CallSettings):
@@ -195,6 +196,15 @@ class RecoverySettings(CallSettings):
     @property
     def recovery_window(self) -> timedelta:
         return timedelta(days=self.recovery_window_days)
+
+
+class CallbackCampaignSettings(PhoneSettings):
+    callback_campaigns_table: str
+
+
+class CallListSettings(CallbackCampaignSettings, RecoverySettings):
+    contacts_table: str
+    dialler_queue: str
 
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
@@ -230,3 +240,13 @@ class OfferSettings(CallSettings, AgentSettings, LineSettings):
 
 class AnswerOfferSettings(OfferSettings, MissedCallSettings):
     pass
+
+
+class DiallerSettings(CallListSettings, DialSettings):
+    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
+
+    api_url: str
+
+    @property
+    def webhooks_url(self) -> str:
+        return self.public_url or self.api_url
