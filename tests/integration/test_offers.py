@@ -359,7 +359,8 @@ class TestWithdrawal:
             centre.flow()
 
         centre.switch.connect = hangs_up  # type: ignore[method-assign]
-        assert centre.accept("c1").state is State.WITHDRAWN
+        with pytest.raises(Conflict, match="não espera mais"):
+            centre.accept("c1")
         assert (centre.state("ana"), centre.store.get("c1")) == (Presence.AVAILABLE, None)
 
     def test_a_call_told_late_is_served_as_it_is_by_then(self, centre: Centre) -> None:

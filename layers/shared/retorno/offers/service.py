@@ -262,7 +262,7 @@ class Offers:
         """The caller waits no more, or elsewhere."""
         offer = known.offer
         if offer is None:
-            self._store.save(known, None)
+            self._store.remove(known, None)
             return
         was_taken = (
             call is not None
@@ -276,7 +276,7 @@ class Offers:
             ended = offer.ended(State.CONNECTED, now)
         else:
             ended = offer.ended(State.WITHDRAWN, now)
-        self._store.save(known, None, ended)
+        self._store.remove(known, ended)
         if not was_taken:
             self._reservations.release(offer.agent, offer.offer_id, now)
 
@@ -463,8 +463,8 @@ class Offers:
             except Changed:
                 continue
             outcome = self._connect(accepted, now)
-            if outcome.state is State.FAILED:
-                raise Conflict(WHAT_BECAME_OF_IT[State.FAILED])
+            if outcome.state not in ORDERED:
+                raise Conflict(WHAT_BECAME_OF_IT[outcome.state])
             return outcome
         raise Unavailable("the offer is being written by too many at once")
 

@@ -126,36 +126,17 @@ class OfferStore:
     def save(
         self,
         before: Waiting | None,
-        after: Waiting | None,
+        after: Waiting,
         ended: Offer | None = None,
         others: Sequence[Write[Any]] = (),
     ) -> None:
         """Writes a call as it changes, the offer that it is on or that `ended`, and the `others`,
-        or nothing. None stands before a call that comes into the line, and after one that leaves.
+        or nothing. None stands before a call that comes into the line.
 
         Raises Changed where somebody wrote the call since it was read, or refused by the others;
         Unavailable.
         """
-        known = after or before
-        assert known  # noqa: S101 - one of them is told
-        writes: list[Write[Any]] = [self._record(known, before, after), *self._moves(before, after)]
-        offers = (after.offer if after else None, ended)
-        writes += [Write(self._offer_item(offer)) for offer in offers if offer]
-        try:
-            write_together([*writes, *others])
-        except RefusedTogether:
-            raise Changed from None
-
-    def _record(
-        self, known: Waiting, before: Waiting | None, after: Waiting | None
-    ) -> Write[OfferItem]:
-        item = self._item
-        unchanged: Condition = (
-            item.revision == before.revision if before else item.pk.does_not_exist()
-        )
-        if after is None:
-            return Write(item(_call_pk(known.call_id), RECORD), unchanged, delete=True)
-        record = item(
+        record = self._item(
             _call_pk(after.call_id),
             RECORD,
             revision=before.revision + 1 if before else 1,
@@ -166,7 +147,28 @@ class OfferStore:
             offer_id=after.offer.offer_id if after.offer else None,
             not_before=stamp(after.not_before) if after.not_before else None,
         )
-        return Write(record, unchanged)
+        writes = [Write(record, self._is(before)), *self._moves(before, after)]
+        self._write([*writes, *self._offers(after.offer, ended), *others])
+
+    def remove(self, before: Waiting, ended: Offer | None) -> None:
+        """A call leaves the line, and the offer that it was on has `ended`.
+
+        Raises Changed where somebody wrote it since it was read; Unavailable.
+        """
+        record = self._item(_call_pk(before.call_id), RECORD)
+        writes = [Write(record, self._is(before), delete=True), *self._moves(before, None)]
+        self._write([*writes, *self._offers(ended)])
+
+    @staticmethod
+    def _write(writes: Sequence[Write[Any]]) -> None:
+        try:
+            write_together(writes)
+        except RefusedTogether:
+            raise Changed from None
+
+    def _is(self, before: Waiting | None) -> Condition:
+        item = self._item
+        return item.revision == before.revision if before else item.pk.does_not_exist()
 
     def _moves(self, before: Waiting | None, after: Waiting | None) -> list[Write[OfferItem]]:
         """What changes of where a call stands in the line."""
@@ -175,6 +177,9 @@ class OfferStore:
             return []
         leaves = [Write(self._item(*old), delete=True)] if old else []
         return leaves + ([Write(self._item(*new))] if new else [])
+
+    def _offers(self, *offers: Offer | None) -> list[Write[OfferItem]]:
+        return [Write(self._offer_item(offer)) for offer in offers if offer]
 
     def _offer_item(self, offer: Offer) -> OfferItem:
         values = {name: getattr(offer, name) for name in OFFER_FIELDS}
