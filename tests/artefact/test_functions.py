@@ -28,6 +28,8 @@ DELETED = {"eventName": "REMOVE", "dynamodb": {}}
 UPLOADED = {"detail": {"object": {"key": "imports/customers/nobodys.csv", "etag": "etag"}}}
 ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]})
 
+LOOK = json.dumps({"queue": "vendas", "at": "2026-03-02T12:00:00.000000Z"})
+
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "DialCallbacks": (
         sqs('{"line": "campaign:nobodys", "at": "2026-03-02T12:00:00.000000Z"}'),
@@ -45,6 +47,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "OfferCalls": (sqs(LOOK), {"batchItemFailures": []}),
     "SplitImports": (UPLOADED, None),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
     "KeepPromises": ({}, None),
@@ -53,6 +56,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "WatchCallbacks": ({}, None),
 }
 REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "AnswerOffers": (http("GET /queues", claims=SUPERVISOR), 200, JSON),
     "AnnotateCalls": (
         http("GET /calls/{call_id}/notes", path="/calls/1/notes", claims=SUPERVISOR),
         404,

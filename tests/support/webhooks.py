@@ -16,6 +16,7 @@ CANONICAL = "POST /webhooks/calls"
 ASTERISK = "POST /webhooks/asterisk/queue-log"
 TWILIO = "POST /webhooks/twilio/voice"
 MENU = "POST /webhooks/twilio/menus/{menu}"
+TWILIO_RETURNED = "POST /webhooks/twilio/returned-calls"
 ZENVIA = "POST /webhooks/zenvia/{secret}"
 ZENVIA_DID = "POST /webhooks/zenvia/{secret}/did"
 
@@ -44,13 +45,17 @@ def queue_log(sent: datetime, *lines: str) -> dict[str, Any]:
 
 
 def twilio(
-    form: dict[str, str], token: str = TWILIO_TOKEN, query: dict[str, str] | None = None
+    form: dict[str, str],
+    token: str = TWILIO_TOKEN,
+    query: dict[str, str] | None = None,
+    route: str = TWILIO,
 ) -> dict[str, Any]:
     """A status callback, signed as Twilio signs."""
-    url = f"https://{DOMAIN}/webhooks/twilio/voice" + (f"?{urlencode(query)}" if query else "")
+    path = route.removeprefix("POST ")
+    url = f"https://{DOMAIN}{path}" + (f"?{urlencode(query)}" if query else "")
     headers = signed_by_twilio(url, form, token)
     body = urlencode(form).encode()
-    return http(TWILIO, query=query, headers=headers, body=body, in_base64=True)
+    return http(route, query=query, headers=headers, body=body, in_base64=True)
 
 
 def signed_by_twilio(url: str, form: Mapping[str, str], token: str) -> dict[str, str]:

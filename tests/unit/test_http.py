@@ -204,6 +204,8 @@ class TestRights:
             "DELETE /agents/{agent}",
             "PUT /agents/{agent}/presence",
             "GET /agents/{agent}/times",
+            "PUT /queues/{queue}",
+            "GET /offers",
             "PUT /callback-campaigns/{campaign}",
             "DELETE /callback-campaigns/{campaign}",
             "POST /callback-campaigns/{campaign}/pause",

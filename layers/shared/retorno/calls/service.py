@@ -16,6 +16,7 @@ from retorno.calls.model import (
     Fact,
     Facts,
     Note,
+    answering,
     closing,
     derive,
     disposing,
@@ -386,6 +387,13 @@ class CallUpkeep:
         for call_id, facts in DeferredCalls.read(message).items():
             self._store.merge(call_id, facts)
 
+    def name_agent(self, call_id: str, agent: str) -> None:
+        """Says who answered a call of which its provider does not tell.
+
+        Raises NotFound, Unavailable.
+        """
+        self._store.amend(call_id, lambda known: answering(known, agent))
+
     def sweep(self, now: datetime, max_age: timedelta) -> int:
         """Closes calls that began `max_age` ago and never ended. Says how many it looked at.
 
@@ -543,6 +551,10 @@ class CallReader:
         if facts is None:
             raise NotFound("there is no such call")
         return derive(call_id, facts, self._rules)
+
+    def some(self, call_ids: Sequence[str]) -> list[Call]:
+        """Those that exist, in the order asked for. Raises Unavailable."""
+        return self._calls(CallPage(call_ids, None))
 
     def of_number(
         self,

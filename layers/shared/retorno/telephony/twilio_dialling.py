@@ -83,20 +83,24 @@ class TwilioDialler:
         until = order.ordered_at + UNTIL_CREATED
         asked = {"To": order.telephone, "From": order.caller_id or "", "PageSize": str(PAGE_SIZE)}
         calls = list(self._page(asked))
-        if len(calls) >= PAGE_SIZE and all(_created_at(call) > since for call in calls):
+        if len(calls) >= PAGE_SIZE and all(created_at(call) > since for call in calls):
             raise DialUncertain("the telephone had more calls since than are looked through")
         return [
             call
             for call in calls
-            if call.get("direction") == "outbound-api" and since <= _created_at(call) <= until
+            if call.get("direction") == "outbound-api" and since <= created_at(call) <= until
         ]
 
     def _page(self, fields: Mapping[str, str]) -> Iterable[Mapping[str, Any]]:
-        found = self._http.look(f"{self._url}?{urlencode(fields)}")
-        calls = found.get("calls") if isinstance(found, dict) else None
-        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-            raise DialUncertain("Twilio answered without a list of calls")
-        return calls
+        return calls_in(self._http.look(f"{self._url}?{urlencode(fields)}"))
+
+
+def calls_in(answer: Any) -> Iterable[Mapping[str, Any]]:
+    """The calls that a page of Twilio's lists. Raises DialUncertain where it lists none."""
+    calls = answer.get("calls") if isinstance(answer, dict) else None
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        raise DialUncertain("Twilio answered without a list of calls")
+    return calls
 
 
 def _twiml(order: DialOrder, caller_id: str, tells: str) -> str:
@@ -109,7 +113,7 @@ def _twiml(order: DialOrder, caller_id: str, tells: str) -> str:
     )
 
 
-def _created_at(call: Mapping[str, Any]) -> datetime:
+def created_at(call: Mapping[str, Any]) -> datetime:
     """Raises DialUncertain where it is not told."""
     try:
         at = parsedate_to_datetime(str(call["date_created"]))
