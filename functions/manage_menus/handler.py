@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.manage_menus.schema import MenuList, MenuSummary, MenuView
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version
+from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version, no_content
 from retorno.menus.model import StoredMenu, Tree
 from retorno.menus.service import Menus
 from retorno.menus.service import menus as menus_of
@@ -67,9 +67,9 @@ def put(
     summary="Removes a menu; calls that are in it go on",
     status_code=204,
 )
-def remove(menu: MenuInPath, if_match: IfMatch = None) -> Response[None]:
+def remove(menu: MenuInPath, if_match: IfMatch = None) -> Response[str]:
     menus().remove(menu, expected_version(if_match), clock.now())
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return no_content()
 
 
 def _shown(stored: StoredMenu, status: HTTPStatus = HTTPStatus.OK) -> Response[MenuView]:

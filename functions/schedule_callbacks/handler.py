@@ -13,7 +13,17 @@ from functions.schedule_callbacks.schema import PromiseList, PromiseView
 from retorno import clock
 from retorno import cursor as cursors
 from retorno.dialling.model import Asker, Key
-from retorno.http import LEADERS, Api, Cursor, IfMatch, Limit, created, etag, expected_version
+from retorno.http import (
+    LEADERS,
+    Api,
+    Cursor,
+    IfMatch,
+    Limit,
+    created,
+    etag,
+    expected_version,
+    no_content,
+)
 from retorno.observability import with_metrics
 from retorno.promises.model import Promise, PromiseFilter, PromiseWish, State
 from retorno.promises.service import Promises
@@ -99,7 +109,7 @@ def change(
 )
 def cancel(callback_id: CallbackId, if_match: IfMatch = None) -> Response[str]:
     promises().cancel(callback_id, expected_version(if_match), _own_only(), clock.now())
-    return Response(HTTPStatus.NO_CONTENT.value, body="")
+    return no_content()
 
 
 def _asker() -> Asker:

@@ -111,8 +111,8 @@ class Deployment:
             assert answer == {"batchItemFailures": []}
 
     def work(self) -> None:
-        """Lets everything flow, and the dialler do what it is told, until nothing is left to do."""
-        while any((self._flowed(), self._dialled())):
+        """Lets everything flow, and whoever is told to look do so, until nothing is left to do."""
+        while any((self._flowed(), self._worked())):
             pass
 
     def _flowed(self) -> bool:
@@ -128,12 +128,14 @@ class Deployment:
                 assert answer == {"batchItemFailures": []}
         return any(told.values())
 
-    def _dialled(self) -> bool:
-        messages = self.messages("DiallerQueue")
-        for message in messages:
-            answer = self.call("DialCallbacks", sqs(json.dumps(message)))
-            assert answer == {"batchItemFailures": []}
-        return bool(messages)
+    def _worked(self) -> bool:
+        works = {"OfferCalls": "OffersQueue", "DialCallbacks": "DiallerQueue"}
+        left = {function: self.messages(queue) for function, queue in works.items()}
+        for function, messages in left.items():
+            for message in messages:
+                answer = self.call(function, sqs(json.dumps(message)))
+                assert answer == {"batchItemFailures": []}
+        return any(left.values())
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
         """Calls a function with an event of the HTTP API."""

@@ -214,6 +214,11 @@ def created(body: T, location: str, **headers: str) -> Response[T]:
     )
 
 
+def no_content() -> Response[str]:
+    """The answer of 204. Its body is empty text, which every gateway sends as nothing."""
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
+
+
 def problem(
     status: HTTPStatus,
     detail: str,

@@ -181,6 +181,18 @@ class LineSettings(Settings):
     offers_table: str
 
 
+class ReachedSettings(Settings):
+    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
+
+    api_url: str
+    public_url: str | None = None
+
+    @property
+    def webhooks_url(self) -> str:
+        """Where the telephone system reaches the API."""
+        return self.public_url or self.api_url
+
+
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
     offers_queue: str
@@ -207,6 +219,10 @@ class CallListSettings(CallbackCampaignSettings, RecoverySettings):
     dialler_queue: str
 
 
+class ManageCallbacksSettings(CallListSettings):
+    dial_provider: DialProvider
+
+
 class FillCallListSettings(CallListSettings, CallingSettings):
     pass
 
@@ -227,33 +243,20 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     public_url: str | None = None
 
 
-class OfferSettings(CallSettings, AgentSettings, LineSettings):
+class OfferSettings(CallSettings, AgentSettings, LineSettings, ReachedSettings):
     offers_queue: str
     dial_provider: DialProvider
     dial_secret: str
     dial_url: str | None = None
     dial_flow: str | None = None
-    api_url: str
-    public_url: str | None = None
-
-    @property
-    def webhooks_url(self) -> str:
-        """Where the telephone system reaches the API."""
-        return self.public_url or self.api_url
 
 
 class AnswerOfferSettings(OfferSettings, MissedCallSettings):
     pass
 
 
-class DiallerSettings(CallListSettings, DialSettings):
-    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
-
-    api_url: str
-
-    @property
-    def webhooks_url(self) -> str:
-        return self.public_url or self.api_url
+class DiallerSettings(CallListSettings, DialSettings, LineSettings, ReachedSettings):
+    pass
 
 
 class KeepPromisesSettings(CallListSettings):

@@ -19,7 +19,6 @@ from retorno.errors import InputTooLarge, InvalidInput
 from retorno.menus.rules import MenuRule
 
 # It stands in addresses.
-MENU_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 MAX_NODES = 100
 # So many keys have to be pressed at most, to come to any node.

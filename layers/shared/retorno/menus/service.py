@@ -15,7 +15,7 @@ from retorno.errors import (
     PreconditionRequired,
     Unavailable,
 )
-from retorno.menus.model import MENU_NAME, DoNotCall, Language, StoredMenu, Tree
+from retorno.menus.model import DoNotCall, Language, StoredMenu, Tree
 from retorno.menus.rules import MenuRule, rules_of
 from retorno.menus.store import Changed, MenuPage, MenuStore
 from retorno.menus.virtual_queue import VirtualQueue, virtual_queue
@@ -23,7 +23,7 @@ from retorno.menus.walk import Act, Heard, Position, Walk
 from retorno.observability import logger
 from retorno.phone import NumberPlan
 from retorno.settings import ManageMenuSettings, ServeMenuSettings
-from retorno.telephony.ports import CallEvent, Stage
+from retorno.telephony.ports import MENU_NAME, CallEvent, Stage
 
 
 class Menus:

@@ -174,6 +174,10 @@ class ContactLookup(Protocol):
 TELEPHONE = re.compile(r"[A-Za-z0-9+@:._-]{1,128}")
 
 
+# Of a voice menu: it stands in addresses that the telephone system is given.
+MENU_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
 @dataclass(frozen=True, slots=True)
 class DialOrder:
     """A call to be placed: the operator's telephone rings, and then the customer is called.
