@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from retorno.calling_rules.service import CallingRules
 from retorno.dialling.model import Asker, Dial, DialState, DialWish
-from retorno.dialling.service import Dialling
+from retorno.dialling.service import Dialling, Orders
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, Unavailable
 from retorno.phone import NumberPlan
@@ -101,7 +101,8 @@ class World:
     def ask(self) -> Dial:
         this = cast(Any, self)
         rules = CallingRules(cast(Any, SimpleNamespace(of_number=lambda _: [])), NumberPlan(), [])
-        dialling = Dialling(this, this, this, rules, lambda: this, lambda _: None, NumberPlan())
+        orders = Orders(this, this, lambda: this)
+        dialling = Dialling(this, this, orders, rules, lambda _: None, NumberPlan())
         return dialling.place(WISH, "k1", ANA, "https://api.example.com", self.now)
 
 

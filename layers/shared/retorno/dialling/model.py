@@ -93,6 +93,7 @@ class Asker(BaseModel):
 
 class Dial(BaseModel):
     """`ordered_at` is when the telephone system was last asked, and `provider` which it was.
+    `campaign` is the call list that it is of; None where a person asked for it.
 
     `owner` is whoever wrote it last, and `revision` counts the writes. One that is not yet written
     has the revision 0, and no call.
@@ -108,9 +109,11 @@ class Dial(BaseModel):
     agent: str
     asked_by: str
     missed_call_id: str | None
+    campaign: str | None = None
+    caller_id: str | None = None
     asked_at: datetime
     ordered_at: datetime
-    provider: str
+    provider: str = ""
     state: DialState = DialState.FAILED
     call_id: str | None = None
     reason: str | None = None
@@ -162,18 +165,19 @@ class Dial(BaseModel):
         """Whether a telephone system that does not know of the order never took it."""
         return now >= self.ordered_at + LISTED_AFTER
 
-    def order(self, caller_id: str | None, webhooks_url: str) -> DialOrder:
+    def order(self, webhooks_url: str) -> DialOrder:
         return DialOrder(
             attempt_id=self.dial_id,
             number=self.number,
             telephone=self.telephone,
             agent=self.agent,
-            caller_id=caller_id,
+            caller_id=self.caller_id,
             ordered_at=self.ordered_at,
             webhooks_url=webhooks_url,
         )
 
-    def beginning(self, caller_id: str | None) -> CallEvent | None:
+    @property
+    def beginning(self) -> CallEvent | None:
         """What is known of the call before its provider tells; None where there is none."""
         if self.call_id is None:
             return None
@@ -182,11 +186,12 @@ class Dial(BaseModel):
             provider=self.provider,
             occurred_at=self.ordered_at,
             stage=Stage.QUEUED,
-            direction=Direction.OUTBOUND_MANUAL,
-            caller=caller_id,
+            direction=Direction.OUTBOUND_AUTO if self.campaign else Direction.OUTBOUND_MANUAL,
+            caller=self.caller_id,
             callee=self.number,
             number=self.number,
             agent=self.agent,
+            campaign=self.campaign,
         )
 
 

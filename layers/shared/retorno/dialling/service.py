@@ -1,7 +1,6 @@
 """Placing calls for people: once, by the rules, and never a second time by chance."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -43,24 +42,111 @@ MAX_LOOKS = 20
 # No rule allows as many calls a day.
 COUNTED_CALLS = 50
 
+NEVER_ORDERED = "it was never ordered"
+
 
 def new_owner() -> str:
     return uuid4().hex
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What one request brings: whom it asks, and where those tell of the call."""
+class Orders:
+    """Has the telephone system place calls, each once, and keeps what became of the orders.
 
-    dialler: Dialler
-    webhooks_url: str
-    now: datetime
+    `dialler` is asked for each time: what it needs may be set, or changed, meanwhile.
+    """
+
+    def __init__(
+        self, store: DialStore, outgoing: OutgoingCalls, dialler: Callable[[], Dialler]
+    ) -> None:
+        self._store = store
+        self._outgoing = outgoing
+        self._dialler = dialler
+
+    def give(self, dial: Dial, webhooks_url: str, now: datetime) -> Dial:
+        """Raises Refused where somebody else does so, or did; Conflict, Unavailable."""
+        dialler = self._dialler()
+        mine = self._store.save(dial.ordered(dialler.name, now).reserved(new_owner(), now))
+        try:
+            call_id = dialler.dial(mine.order(webhooks_url))
+        except DialRefused as refusal:
+            ended = mine.ended(DialState.REFUSED, reason=str(refusal))
+        except DialFailed as failure:
+            wait = failure.retry_after
+            retry_at = None if wait is None else now + timedelta(seconds=wait)
+            ended = mine.ended(DialState.FAILED, reason=str(failure), retry_at=retry_at)
+        except DialUncertain as doubt:
+            ended = mine.ended(DialState.UNCERTAIN, reason=str(doubt))
+        else:
+            ended = mine.ended(DialState.PLACED, call_id=call_id)
+        return self._store.save(ended)
+
+    def look_up(self, dial: Dial, webhooks_url: str, now: datetime) -> Dial:
+        """Ends as failed where it is sure that no call was placed.
+
+        Raises Refused where somebody else looks; Conflict, Unavailable.
+        """
+        dialler = self._dialler()
+        if dial.provider != dialler.name:
+            return dial.ended(DialState.UNCERTAIN, reason="another telephone system was asked")
+        mine = self._store.save(dial.reserved(new_owner(), now))
+        try:
+            call_id = dialler.find(mine.order(webhooks_url))
+        except DialUncertain as doubt:
+            return self._store.save(mine.ended(DialState.UNCERTAIN, reason=str(doubt)))
+        if call_id is not None:
+            return self._store.save(mine.ended(DialState.PLACED, call_id=call_id))
+        known = DialState.FAILED if dial.would_be_listed(now) else DialState.UNCERTAIN
+        return self._store.save(mine.ended(known, reason="the telephone system knows of no call"))
+
+    def begin(self, dial: Dial) -> None:
+        """Lets the call of a placed dial be known before its provider tells of it. Raises
+        Unavailable.
+        """
+        if beginning := dial.beginning:
+            self._outgoing.begin(beginning)
+
+
+class Attempts:
+    """The calls of call lists, which are never ordered twice. They are known by their dial's id."""
+
+    def __init__(self, store: DialStore, orders: Orders) -> None:
+        self._store = store
+        self._orders = orders
+
+    def place(self, dial: Dial, webhooks_url: str, now: datetime) -> Dial:
+        """Orders a new dial. If somebody ordered it before, it is what became of that.
+
+        Raises Conflict where no telephone system is set up; Unavailable.
+        """
+        try:
+            return self._begun(self._orders.give(dial, webhooks_url, now))
+        except Refused:
+            return self.find_out(dial, webhooks_url, now)
+
+    def find_out(self, dial: Dial, webhooks_url: str, now: datetime) -> Dial:
+        """What became of a dial whose worker may have died; one that was never ordered fails, and
+        no longer can be. It orders nothing. Raises Conflict, Unavailable.
+        """
+        for _ in range(MAX_LOOKS):
+            found = self._store.get(dial.dial_id)
+            try:
+                if found is None:
+                    return self._store.save(dial.ended(DialState.FAILED, reason=NEVER_ORDERED))
+                if found.next_step(now) is Step.LOOK_UP:
+                    found = self._orders.look_up(found, webhooks_url, now)
+                return self._begun(found)
+            except Refused:
+                continue
+        raise Unavailable("the call is being looked up by too many at once")
+
+    def _begun(self, dial: Dial) -> Dial:
+        self._orders.begin(dial)
+        return dial
 
 
 class Dialling:
     """Has a telephone system ring an operator and then a customer.
 
-    `dialler` is asked for each time: what it needs may be set, or changed, meanwhile.
     `telephone_of` knows what rings for an agent, if somebody said it.
     """
 
@@ -68,18 +154,16 @@ class Dialling:
         self,
         store: DialStore,
         calls: CallReader,
-        outgoing: OutgoingCalls,
+        orders: Orders,
         rules: CallingRules,
-        dialler: Callable[[], Dialler],
         telephone_of: Callable[[str], str | None],
         plan: NumberPlan,
         caller_id: str | None = None,
     ) -> None:
         self._store = store
         self._calls = calls
-        self._outgoing = outgoing
+        self._orders = orders
         self._rules = rules
-        self._dialler = dialler
         self._telephone_of = telephone_of
         self._plan = plan
         self._caller_id = caller_id
@@ -93,42 +177,39 @@ class Dialling:
         Raises InvalidInput; CallForbidden where a rule forbids it; Conflict where the telephone
         system does; Unavailable where no call was placed, and it may be asked again.
         """
-        request = _Request(self._dialler(), webhooks_url, now)
-        dial = self._advance(wish, key, asker, request)
+        dial = self._advance(wish, key, asker, webhooks_url, now)
         if dial.state is DialState.REFUSED:
             raise Conflict(f"no call was placed: {dial.reason}")
         if dial.state is DialState.FAILED:
             when = f", not before {dial.retry_at.isoformat()}" if dial.retry_at else ""
             raise Unavailable(f"no call was placed: {dial.reason}; try again with the key{when}")
-        if beginning := dial.beginning(self._caller_id):
-            self._outgoing.begin(beginning)
+        self._orders.begin(dial)
         return dial
 
-    def _advance(self, wish: DialWish, key: str, asker: Asker, request: _Request) -> Dial:
+    def _advance(
+        self, wish: DialWish, key: str, asker: Asker, webhooks_url: str, now: datetime
+    ) -> Dial:
         dial_id = dial_id_of(asker, key)
         for _ in range(MAX_LOOKS):
-            dial = self._store.get(dial_id) or self._new(
-                dial_id, wish, asker, request.dialler.name, request.now
-            )
+            dial = self._store.get(dial_id) or self._new(dial_id, wish, asker, now)
             if dial.wish_digest != wish.digest:
                 raise InvalidInput("Idempotency-Key", "was used for another request")
             try:
-                match dial.next_step(request.now):
+                match dial.next_step(now):
                     case Step.NONE:
                         return dial
                     case Step.DIAL:
-                        return self._dial(dial, request)
+                        self._check_rules(dial, now)
+                        return self._orders.give(dial, webhooks_url, now)
                     case Step.LOOK_UP:
-                        found = self._look_up(dial, request)
+                        found = self._orders.look_up(dial, webhooks_url, now)
                         if found.state is not DialState.FAILED:
                             return found
             except Refused:
                 continue
         raise Unavailable("the call is being asked for by too many at once")
 
-    def _new(
-        self, dial_id: str, wish: DialWish, asker: Asker, provider: str, now: datetime
-    ) -> Dial:
+    def _new(self, dial_id: str, wish: DialWish, asker: Asker, now: datetime) -> Dial:
         telephone = wish.telephone or self._telephone_of(asker.agent) or asker.agent
         if not TELEPHONE.fullmatch(telephone):
             raise InvalidInput("telephone", "is required: your name is none")
@@ -142,8 +223,8 @@ class Dialling:
             asked_by=asker.name,
             missed_call_id=wish.missed_call_id,
             asked_at=now,
+            caller_id=self._caller_id,
             ordered_at=now,
-            provider=provider,
         )
 
     def _number(self, wish: DialWish) -> PhoneNumber:
@@ -163,38 +244,6 @@ class Dialling:
         if parsed is None:
             raise InvalidInput("number", "is not a phone number")
         return parsed
-
-    def _dial(self, dial: Dial, request: _Request) -> Dial:
-        now = request.now
-        self._check_rules(dial, now)
-        mine = self._store.save(dial.ordered(request.dialler.name, now).reserved(new_owner(), now))
-        try:
-            call_id = request.dialler.dial(mine.order(self._caller_id, request.webhooks_url))
-        except DialRefused as refusal:
-            ended = mine.ended(DialState.REFUSED, reason=str(refusal))
-        except DialFailed as failure:
-            wait = failure.retry_after
-            retry_at = None if wait is None else now + timedelta(seconds=wait)
-            ended = mine.ended(DialState.FAILED, reason=str(failure), retry_at=retry_at)
-        except DialUncertain as doubt:
-            ended = mine.ended(DialState.UNCERTAIN, reason=str(doubt))
-        else:
-            ended = mine.ended(DialState.PLACED, call_id=call_id)
-        return self._store.save(ended)
-
-    def _look_up(self, dial: Dial, request: _Request) -> Dial:
-        """Ends as failed where it is sure that no call was placed."""
-        if dial.provider != request.dialler.name:
-            return dial.ended(DialState.UNCERTAIN, reason="another telephone system was asked")
-        mine = self._store.save(dial.reserved(new_owner(), request.now))
-        try:
-            call_id = request.dialler.find(mine.order(self._caller_id, request.webhooks_url))
-        except DialUncertain as doubt:
-            return self._store.save(mine.ended(DialState.UNCERTAIN, reason=str(doubt)))
-        if call_id is not None:
-            return self._store.save(mine.ended(DialState.PLACED, call_id=call_id))
-        known = DialState.FAILED if dial.would_be_listed(request.now) else DialState.UNCERTAIN
-        return self._store.save(mine.ended(known, reason="the telephone system knows of no call"))
 
     def _check_rules(self, dial: Dial, now: datetime) -> None:
         facts = Facts(calls_that_day=self._calls_that_day(dial.number, now), automated=False)
@@ -284,13 +333,22 @@ def dialler(settings: DialSettings) -> Dialler:
             )
 
 
+def orders(settings: DialSettings) -> Orders:
+    return Orders(
+        DialStore(settings.dials_table), outgoing_calls(settings), partial(dialler, settings)
+    )
+
+
+def attempts(settings: DialSettings) -> Attempts:
+    return Attempts(DialStore(settings.dials_table), orders(settings))
+
+
 def dialling(settings: DialSettings) -> Dialling:
     return Dialling(
         DialStore(settings.dials_table),
         call_reader(settings),
-        outgoing_calls(settings),
+        orders(settings),
         calling_rules(settings),
-        partial(dialler, settings),
         agents(settings).telephone_of,
         settings.number_plan,
         settings.caller_id,

@@ -36,6 +36,8 @@ class DialItem(Model):
     agent = UnicodeAttribute()
     asked_by = UnicodeAttribute()
     missed_call_id = UnicodeAttribute(null=True)
+    campaign = UnicodeAttribute(null=True)
+    caller_id = UnicodeAttribute(null=True)
     asked_at = UnicodeAttribute()
     ordered_at = UnicodeAttribute()
     provider = UnicodeAttribute()
