@@ -38,6 +38,19 @@ def deploy(home: Path = HOME) -> Stack:
     return _deploy_and_record(process, before.stage, before.settings)
 
 
+@contextmanager
+def set_to(settings: Mapping[str, str], home: Path = HOME) -> Iterator[Stack]:
+    """A running stack whose parameters are others for as long as the block lasts.
+
+    Raises `CloudError`.
+    """
+    process, before = emulator.require(home), Stack.read(home)
+    try:
+        yield _deploy_and_record(process, before.stage, {**before.settings, **settings})
+    finally:
+        _deploy_and_record(process, before.stage, before.settings)
+
+
 def stop(home: Path = HOME) -> None:
     """Stops the cloud; its state is kept for the next start. Raises `CloudError`."""
     emulator.stop(home)
