@@ -4,11 +4,12 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import urllib3
 
@@ -68,12 +69,7 @@ class Client:
         query = {**_period(since, until), "limit": str(PAGE)}
         if state:
             query["state"] = state
-        while True:
-            page = self._get("/missed-calls", query)
-            yield from page["items"]
-            if not page.get("cursor"):
-                return
-            query["cursor"] = page["cursor"]
+        return self._items("/missed-calls", query)
 
     def summary(self, since: datetime, until: datetime) -> dict[str, Any]:
         return self._get("/missed-calls/summary", _period(since, until))
@@ -81,6 +77,24 @@ class Client:
     def dispose(self, call_id: str, code: str) -> bool:
         """Sums a call up; False where the API does not know the call yet."""
         return "code" in self._write("PUT", f"/calls/{call_id}/disposition", {"code": code}, 404)
+
+    def as_user(self, token: str) -> "Client":
+        """The same stack, to somebody else."""
+        return Client(self.api_url, self._webhook_secret, token)
+
+    def set_up_agent(self, agent: str, draft: dict[str, Any]) -> None:
+        """Registers an agent, or changes one who is registered."""
+        path = f"/agents/{quote(agent)}"
+        version = self._get(path, also=HTTPStatus.NOT_FOUND).get("version")
+        headers = {"If-Match": f'"{version}"'} if version else {}
+        self._write("PUT", path, draft, headers=headers)
+
+    def agents(self) -> list[dict[str, Any]]:
+        return list(self._items("/agents", {"limit": str(PAGE)}))
+
+    def say(self, state: str, reason: str | None = None) -> None:
+        """What the user, an agent, is from now on."""
+        self._write("PUT", "/agents/me/presence", {"state": state, "reason": reason})
 
     def import_customers(self, content: bytes) -> dict[str, Any]:
         """Imports a CSV file, and gives what became of it."""
@@ -98,10 +112,27 @@ class Client:
             time.sleep(0.5)
         raise CloudError(f"the customers were not imported within {IMPORT_SECONDS} seconds")
 
-    def _write(self, method: str, path: str, body: object, also: int = 0) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+    def _items(self, path: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._get(path, query)
+            yield from page["items"]
+            if not page.get("cursor"):
+                return
+            query["cursor"] = page["cursor"]
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        also: int = 0,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        own = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         content = json.dumps(body).encode()
-        return self._request(method, path, headers=headers, body=content, also=also)
+        return self._request(
+            method, path, headers={**own, **(headers or {})}, body=content, also=also
+        )
 
     def _post(self, path: str, body: bytes, content_type: str) -> dict[str, Any]:
         timestamp = int(time.time())
@@ -112,9 +143,9 @@ class Client:
         }
         return self._request("POST", path, headers=headers, body=body)
 
-    def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+    def _get(self, path: str, query: dict[str, str] | None = None, also: int = 0) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
-        return self._request("GET", path, headers=headers, fields=query)
+        return self._request("GET", path, headers=headers, fields=query, also=also)
 
     def _request(self, method: str, path: str, also: int = 0, **request: Any) -> dict[str, Any]:
         """`also` is a status that is no failure here."""

@@ -1,10 +1,13 @@
 """The embedded cloud with the stack in it: what the commands and the tests use."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import emulator
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import emulator, users
+from local.aws import Clients
 from local.deploy import deploy as _deploy
 from local.errors import CloudError
 from local.stack import HOME, Stack
@@ -49,6 +52,16 @@ def set_to(settings: Mapping[str, str], home: Path = HOME) -> Iterator[Stack]:
         yield _deploy_and_record(process, before.stage, {**before.settings, **settings})
     finally:
         _deploy_and_record(process, before.stage, before.settings)
+
+
+def sign_in_agents(stack: Stack, agents: Iterable[str]) -> Mapping[str, str]:
+    """An ID token for each agent, who is a user then. Raises `CloudError`."""
+    cognito = Clients(stack.endpoint_url).cognito
+    pool_id, client_id = stack.resources["UserPool"], stack.resources["UserPoolClient"]
+    try:
+        return users.sign_in_agents(cognito, pool_id, client_id, agents)
+    except (BotoCoreError, ClientError) as error:
+        raise CloudError(f"The agents could not sign in: {error}") from error
 
 
 def stop(home: Path = HOME) -> None:

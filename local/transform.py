@@ -49,6 +49,7 @@ def expand(
     # No managed policy is looked up by name, so no map of them is needed.
     translator = Translator({}, Parser(), boto_session=aws.session())
     expanded: Json = translator.translate(sam, dict(parameters))
+    translator.metrics.publish()  # nowhere; else it says on the terminal that nobody did
     _bridge_addresses(expanded["Parameters"])
     _bridge_streams(expanded["Resources"], run)
     _bridge_secrets(expanded["Resources"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from local.client import Client
 from local.errors import CloudError
 from local.simulate.centre import Centre
+from local.simulate.live import go_live
 from local.simulate.play import Play
 from local.simulate.view import watching
 from local.stack import HOME
@@ -39,12 +40,13 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
     end = datetime.now(UTC)
     start = end - timedelta(days=options.days)
     centre = Centre(options.seed, start, end, options.customers, options.agents)
-    play = Play(client, centre, start, end)
+    play = Play(client, centre, start)
     print(play.introduce())
     try:
         with watching(plain=options.plain) as show:
             play.run(options.minutes, show)
-        print("All calls are told. Comparing, once those whose end was lost are closed (a minute)…")
+            go_live(centre, options.live, options.seed, options.home, show)
+        print("All calls are told. Comparing, once those whose end was lost are closed…")
         differences = play.differences()
     except KeyboardInterrupt:
         print("Stopped early: the API was not compared with what happened.")
@@ -87,7 +89,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.simulate", description=__doc__)
     add = parser.add_argument
     add("--days", type=int, default=3, choices=range(1, MOST_DAYS + 1), help="simulated days")
-    add("--minutes", type=float, default=3, help="how long they take")
+    add("--minutes", type=float, default=1.5, help="how long they take")
+    add("--live", type=_count, default=90, help="seconds that it goes on in real time")
     add("--customers", type=_count, default=600, help="each rings about once a day")
     add("--agents", type=_count, default=10, help="in two shifts")
     add("--seed", type=int, default=1, help="the same seed makes the same people and habits")

@@ -143,7 +143,7 @@ class Centre:
         self._report(call, "queued")
         if self.now < self._last_call_at - CLOSED_AFTER:
             call.loses_end = customer.random.random() < LOSES_ITS_END
-        self._after(_patience(customer.random), partial(self._lose, call, "cancelled", "hung_up"))
+        self._after(patience(customer.random), partial(self._lose, call, "cancelled", "hung_up"))
         self._after(QUEUE_LIMIT, partial(self._lose, call, "no_answer", "queue_timeout"))
         if customer.random.random() < LINE_FAILS:
             self._after(10, partial(self._lose, call, "failed", "trunk_error"))
@@ -325,7 +325,7 @@ class Centre:
             self._carrier.post(event, self.now)
 
 
-def _patience(random: Random) -> float:
+def patience(random: Random) -> float:
     if random.random() < HANGS_UP_AT_ONCE:
         return random.uniform(*AT_ONCE)
     return draw(random, PATIENCE)
