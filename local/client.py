@@ -9,7 +9,6 @@ from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import urllib3
 
@@ -82,15 +81,27 @@ class Client:
         """The same stack, to somebody else."""
         return Client(self.api_url, self._webhook_secret, token)
 
-    def set_up_agent(self, agent: str, draft: dict[str, Any]) -> None:
-        """Registers an agent, or changes one who is registered."""
-        path = f"/agents/{quote(agent)}"
+    def set_up(self, path: str, draft: dict[str, Any]) -> dict[str, Any]:
+        """Makes an agent, a queue or a campaign what it is to be, whether or not it was there."""
         version = self._get(path, also=HTTPStatus.NOT_FOUND).get("version")
         headers = {"If-Match": f'"{version}"'} if version else {}
-        self._write("PUT", path, draft, headers=headers)
+        return self._write("PUT", path, draft, headers=headers)
 
     def agents(self) -> list[dict[str, Any]]:
         return list(self._items("/agents", {"limit": str(PAGE)}))
+
+    def me(self) -> dict[str, Any]:
+        """The agent that the user is."""
+        return self._get("/agents/me")
+
+    def offer(self) -> dict[str, Any] | None:
+        """The call that is offered to the user; None while none is."""
+        found = self._get("/offers/me", also=HTTPStatus.NOT_FOUND)
+        return found if "offer_id" in found else None
+
+    def answer_offer(self, offer_id: str, answer: str) -> None:
+        """`accept` or `reject`. The call may be gone by then."""
+        self._write("POST", f"/offers/{offer_id}/{answer}", {}, also=HTTPStatus.CONFLICT)
 
     def say(self, state: str, reason: str | None = None) -> None:
         """What the user, an agent, is from now on."""

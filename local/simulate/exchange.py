@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from local.client import sign
 from local.errors import CloudError
 from local.simulate.carrier import Event
-from local.simulate.switch import NoSuchCall, Order, Switch
+from local.simulate.switch import Connection, NoSuchCall, Order, Switch
 
 TICK_SECONDS = 0.1
 EVENTS_AT_A_TIME = 100
@@ -82,21 +82,23 @@ class Exchange:
         self._secret = secret
         self._clock = clock
         self._trouble = trouble
+        self._routes = {
+            ("POST", "/"): self._place,
+            ("GET", "/"): self._find,
+            ("POST", "/connections"): self._connect,
+            ("GET", "/connections"): self._find_connection,
+        }
 
     def answer(self, request: Request) -> Answer:
         if not self._is_signed(request):
             return Answer(HTTPStatus.UNAUTHORIZED, {"title": "the signature does not hold"})
+        route = self._routes.get((request.method, request.path))
+        if route is None:
+            return Answer(HTTPStatus.NOT_FOUND, {"title": "there is nothing here"})
         try:
-            match request.method, request.path:
-                case "POST", "/":
-                    return self._place(request)
-                case "GET", "/":
-                    return self._find(request)
-                case "POST", "/connect":
-                    return self._connect(request)
+            return route(request)
         except (ValueError, KeyError, TypeError):
             return Answer(HTTPStatus.BAD_REQUEST, {"title": "this is no order"})
-        return Answer(HTTPStatus.NOT_FOUND, {"title": "there is nothing here"})
 
     def _place(self, request: Request) -> Answer:
         told = json.loads(request.body)
@@ -112,20 +114,25 @@ class Exchange:
         return Answer(status, {"call_id": call.call_id})
 
     def _find(self, request: Request) -> Answer:
-        call = self.switch.attempts.get(request.query.get("attempt_id", [""])[0])
+        call = self.switch.attempts.get(_asked(request, "attempt_id"))
         if call is None:
             return Answer(HTTPStatus.NOT_FOUND, {"title": "no such attempt"})
         return Answer(HTTPStatus.OK, {"call_id": call.call_id})
 
     def _connect(self, request: Request) -> Answer:
         told = json.loads(request.body)
+        order = Connection(told["offer_id"], told["call_id"], told["telephone"], told["agent"])
         try:
-            call = self.switch.connect(
-                told["call_id"], told["telephone"], told["agent"], self._clock()
-            )
+            self.switch.connect(order, self._clock())
         except NoSuchCall:
             return Answer(HTTPStatus.NOT_FOUND, {"title": "no such call waits"})
-        return Answer(HTTPStatus.OK, {"call_id": call.call_id})
+        return Answer(HTTPStatus.OK, {"offer_id": order.offer_id})
+
+    def _find_connection(self, request: Request) -> Answer:
+        offer_id = _asked(request, "offer_id")
+        if offer_id not in self.switch.connections:
+            return Answer(HTTPStatus.NOT_FOUND, {"title": "the caller is not being connected"})
+        return Answer(HTTPStatus.OK, {"offer_id": offer_id})
 
     def _is_signed(self, request: Request) -> bool:
         timestamp = request.headers.get("x-retorno-timestamp", "")
@@ -135,6 +142,10 @@ class Exchange:
         signature = sign(self._secret, int(timestamp), request.body)
         given = request.headers.get("x-retorno-signature", "")
         return age <= STALE_SECONDS and hmac.compare_digest(signature.encode(), given.encode())
+
+
+def _asked(request: Request, name: str) -> str:
+    return request.query.get(name, [""])[0]
 
 
 class Teller:

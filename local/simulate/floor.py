@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
 from threading import Event as Signal
+from urllib.parse import quote
 
 from local.client import Client
 from local.simulate.people import Operator
@@ -22,6 +23,10 @@ PAUSE = (6, 12)
 PAUSES = 0.03
 REASONS = ("café", "banheiro", "supervisão")
 
+# What an operator does about an offer: to some they say nothing.
+ANSWERS = ("accept", "reject", "")
+ANSWER_SHARES = (0.8, 0.12, 0.08)
+
 
 class Console:
     """One operator's. `begins` are the times at which they said that they are available."""
@@ -29,6 +34,7 @@ class Console:
     def __init__(self, operator: Operator, client: Client, seed: int) -> None:
         self.agent = operator.name
         self.begins: list[datetime] = []
+        self._seen = ""
         self._client = client
         self._random = Random(f"{seed} console {operator.name}")
 
@@ -38,12 +44,29 @@ class Console:
         try:
             self._begin()
             while not closing.wait(BETWEEN_LOOKS):
-                if self._random.random() < PAUSES:
-                    self._client.say("paused", self._random.choice(REASONS))
-                    closing.wait(self._random.uniform(*PAUSE))
-                    self._begin()
+                self._look(closing)
         finally:
             self._client.say("offline")
+
+    def _look(self, closing: Signal) -> None:
+        state = self._client.me()["presence"]["state"]
+        if state == "on_offer":
+            self._answer_offer()
+        elif state == "paused" or self._random.random() < PAUSES:
+            # Who was silent or did not pick up was paused by the product.
+            if state != "paused":
+                self._client.say("paused", self._random.choice(REASONS))
+            closing.wait(self._random.uniform(*PAUSE))
+            self._begin()
+
+    def _answer_offer(self) -> None:
+        offer = self._client.offer()
+        if offer is None or offer["offer_id"] == self._seen:
+            return
+        self._seen = offer["offer_id"]
+        [answer] = self._random.choices(ANSWERS, ANSWER_SHARES)
+        if answer:
+            self._client.answer_offer(self._seen, answer)
 
     def _begin(self) -> None:
         self._client.say("available")
@@ -56,8 +79,8 @@ def open_floor(
     """Registers the operators, each with a telephone of their own."""
     consoles = []
     for number, operator in enumerate(operators):
-        supervisor.set_up_agent(
-            operator.name,
+        supervisor.set_up(
+            f"/agents/{quote(operator.name)}",
             {
                 "name": operator.name,
                 "queues": operator.queues,

@@ -47,12 +47,23 @@ class Order:
     agent: str
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A caller who waits is to be handed to a telephone."""
+
+    offer_id: str
+    call_id: str
+    telephone: str
+    agent: str
+
+
 @dataclass(eq=False)
 class Call:
     """`number` is the customer's as it is told, and `customer` None where nobody has it.
 
     `engaged_at` is when the operator's telephone began to ring, and `clashed` tells of an order for
-    a telephone that was engaged already.
+    a telephone that was engaged already. `offer_id` is of the order by which a caller is, or is
+    being, connected.
     """
 
     call_id: str
@@ -70,6 +81,7 @@ class Call:
     talked_at: datetime | None = None
     ended_at: datetime | None = None
     clashed: bool = False
+    offer_id: str = ""
     events: int = 0
 
     @property
@@ -83,13 +95,18 @@ class Call:
 
 
 class Switch:
-    """`customers` are all who can be called. `pace` is how long a second of theirs takes."""
+    """`customers` are all who can be called. `pace` is how long a second of theirs takes.
+
+    `attempts` are the calls by the orders to place them, `connections` those of callers by the
+    orders to connect them that stand: the telephone rings, or was picked up.
+    """
 
     def __init__(
         self, run_id: str, seed: int, customers: Iterable[Customer], pace: float = 1
     ) -> None:
         self.calls: dict[str, Call] = {}
         self.attempts: dict[str, Call] = {}
+        self.connections: dict[str, Call] = {}
         self._run_id = run_id
         self._seed = seed
         self._pace = pace
@@ -134,17 +151,19 @@ class Switch:
             self._after(patience, partial(self._give_up, call))
             return call
 
-    def connect(self, call_id: str, telephone: str, agent: str, now: datetime) -> Call:
-        """Has an operator take a caller who waits. Raises NoSuchCall."""
+    def connect(self, order: Connection, now: datetime) -> None:
+        """Hands a caller to an operator; told again, it is the same. Raises NoSuchCall."""
         with self._at(now):
-            call = self.calls.get(call_id)
+            if order.offer_id in self.connections:
+                return
+            call = self.calls.get(order.call_id)
             if call is None or not call.waits:
                 raise NoSuchCall
-            call.agent = agent
+            self.connections[order.offer_id] = call
+            call.offer_id, call.agent = order.offer_id, order.agent
             self._report(call, "ringing")
             take, leave = partial(self._take, call), partial(self._put_back, call)
-            self._ring_operator(call, telephone, take, leave)
-            return call
+            self._ring_operator(call, order.telephone, take, leave)
 
     @property
     def is_idle(self) -> bool:
@@ -221,11 +240,13 @@ class Switch:
         """The operator did not pick up: the caller waits on."""
         if not call.ended_at:
             self._release(call.telephone, call)
-            call.agent = call.telephone = ""
+            del self.connections[call.offer_id]
+            call.offer_id = call.agent = call.telephone = ""
             self._report(call, "queued")
 
     def _give_up(self, call: Call) -> None:
         if not call.talked_at and not call.ended_at:
+            self.connections.pop(call.offer_id, None)
             self._end(call, "cancelled", "hung_up")
 
     # --- Every call -------------------------------------------------------------------------------

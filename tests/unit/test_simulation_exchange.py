@@ -28,7 +28,15 @@ from local.simulate.exchange import (
     telling,
 )
 from local.simulate.people import HABITS, Customer, settle
-from local.simulate.switch import OPERATOR_IS_AWAY, Call, Engaged, NoSuchCall, Order, Switch
+from local.simulate.switch import (
+    OPERATOR_IS_AWAY,
+    Call,
+    Connection,
+    Engaged,
+    NoSuchCall,
+    Order,
+    Switch,
+)
 from retorno.phone import NumberPlan
 from retorno.telephony.canonical_dialling import CanonicalDialler
 from retorno.telephony.ports import DialFailed, DialOrder, DialRefused, DialUncertain
@@ -64,6 +72,11 @@ def order_of(number: str, attempt: int = 1, telephone: str = "4001") -> Order:
 
 def dial(switch: Switch, number: str, attempt: int = 1, now: datetime = NOW) -> Call:
     return switch.place(order_of(number, attempt), now)[0]
+
+
+def connect(switch: Switch, call: Call, now: datetime, offer: int = 1, to: str = "4001") -> None:
+    order = Connection(f"{offer:032x}", call.call_id, to, f"operator of {to}")
+    switch.connect(order, now)
 
 
 def stages(events: list[Event]) -> list[str]:
@@ -153,40 +166,47 @@ def test_who_waits_hangs_up_in_the_end(customer: Customer) -> None:
     assert call.waits
     assert stages(switch.advance(at(20))) == ["cancelled"]
     with pytest.raises(NoSuchCall):
-        switch.connect(call.call_id, "4001", "ana", at(21))
+        connect(switch, call, at(21))
 
 
 def test_who_waits_is_connected(customer: Customer) -> None:
     switch = switch_of(customer)
     call = switch.ring_in(customer, "vendas", 60, NOW)
-    switch.connect(call.call_id, "4001", "ana", at(5))
+    connect(switch, call, at(5))
+    connect(switch, call, at(5.5))
     with pytest.raises(NoSuchCall):
-        switch.connect(call.call_id, "4002", "bia", at(6))
+        connect(switch, call, at(6), offer=2, to="4002")
     events = switch.advance(at(900))
     assert stages(events) == ["queued", "ringing", "answered", "completed"]
-    assert [event["agent"] for event in events] == ["", "ana", "ana", "ana"]
+    assert [event["agent"] for event in events] == ["", *["operator of 4001"] * 3]
     assert switch.is_idle
 
 
 def test_who_hangs_up_while_the_operator_is_rung_frees_them(customer: Customer) -> None:
     switch = switch_of(customer)
     call = switch.ring_in(customer, "vendas", 6, NOW)
-    switch.connect(call.call_id, "4001", "ana", at(5))
+    connect(switch, call, at(5))
     assert stages(switch.advance(at(900))) == ["queued", "ringing", "cancelled"]
     assert switch.is_idle
+    assert switch.connections == {}
 
 
 def test_who_is_not_picked_up_waits_on(customer: Customer) -> None:
     switch = switch_of(customer)
     call = switch.ring_in(customer, "vendas", 300, NOW)
     dial(switch, "+5511900000000")
-    switch.connect(call.call_id, "4001", "operator of 4001", NOW)
+    connect(switch, call, NOW)
     assert call.clashed
-    switch.advance(at(30))
-    assert call.waits
-    switch.connect(call.call_id, "4001", "operator of 4001", at(30))
+    events = switch.advance(at(30))
+    assert stages([event for event in events if event["call_id"] == call.call_id]) == [
+        "queued",
+        "ringing",
+        "queued",
+    ]
+    connect(switch, call, at(30), offer=2)
     switch.advance(at(900))
     assert call.result == "human"
+    assert list(switch.connections) == [f"{2:032x}"]
 
 
 def test_fifty_operators_and_a_thousand_customers() -> None:
@@ -305,7 +325,7 @@ def test_what_is_no_order_is_refused(body: bytes) -> None:
         "x-retorno-timestamp": str(timestamp),
         "x-retorno-signature": sign(SECRET, timestamp, body),
     }
-    for path in ("/", "/connect"):
+    for path in ("/", "/connections"):
         assert exchange.answer(Request("POST", path, {}, headers, body)).status == 400
     assert exchange.answer(Request("POST", "/other", {}, headers, body)).status == 404
 
