@@ -107,6 +107,33 @@ class Client:
         """What the user, an agent, is from now on."""
         self._write("PUT", "/agents/me/presence", {"state": state, "reason": reason})
 
+    def set_paused(self, campaign_id: str, paused: bool) -> None:
+        what = "pause" if paused else "resume"
+        self._write("POST", f"/callback-campaigns/{campaign_id}/{what}", {})
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        return list(self._items("/callback-campaigns", {}))
+
+    def remove_campaign(self, campaign: dict[str, Any]) -> None:
+        path = f"/callback-campaigns/{campaign['campaign_id']}"
+        self._write("DELETE", path, {}, headers={"If-Match": f'"{campaign["version"]}"'})
+
+    def contacts(self, list_name: str, state: str) -> list[dict[str, Any]]:
+        query = {"list_name": list_name, "state": state, "limit": str(PAGE)}
+        return list(self._items("/callback-contacts", query))
+
+    def contacts_of(self, number: str) -> list[dict[str, Any]]:
+        return list(self._items("/callback-contacts", {"number": number}))
+
+    def promise(self, wish: dict[str, Any], key: str) -> dict[str, Any]:
+        """Promises a customer a call at a time."""
+        return self._write("POST", "/callbacks", wish, headers={"Idempotency-Key": key})
+
+    def request_callback(self, call_id: str) -> bool:
+        """For a caller who waits; False where the API does not know of the call yet."""
+        body = {"call_id": call_id}
+        return "contact_id" in self._write("POST", "/callback-requests", body, 404)
+
     def import_customers(self, content: bytes) -> dict[str, Any]:
         """Imports a CSV file, and gives what became of it."""
         begun = self._write("POST", "/customers/imports", {"bytes": len(content)})
@@ -166,10 +193,10 @@ class Client:
             raise CloudError(
                 f"nothing answers at {self.api_url}: start it with `python -m local up`"
             ) from None
-        if response.status not in (200, 201, 202, also):
+        if response.status not in (200, 201, 202, 204, also):
             text = " ".join(response.data.decode(errors="replace").split())
             raise CloudError(f"{method} {path} answered {response.status}: {text[:200]}")
-        answer: dict[str, Any] = response.json()
+        answer: dict[str, Any] = response.json() if response.data else {}
         return answer
 
 

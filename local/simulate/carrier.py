@@ -15,20 +15,21 @@ DELAYS = ((0, 2), (10, 120), (600, 3600))
 DELAY_SHARES = (0.90, 0.08, 0.02)
 
 
-def told(
-    call_id: str, count: int, stage: str, moment: datetime, direction: str, number: str
-) -> Event:
-    """A call's event of that count, from 1, as the webhook takes it; `number` is the customer's."""
-    inbound = direction == "inbound"
+def told(call_id: str, count: int, stage: str, moment: datetime) -> Event:
+    """A call's event of that count, from 1, as the webhook takes it."""
     return {
         "event_id": f"{call_id}-{count}",
         "call_id": call_id,
         "stage": stage,
         "occurred_at": moment.isoformat(timespec="milliseconds"),
-        "direction": direction,
-        "from": number if inbound else COMPANY_NUMBER,
-        "to": COMPANY_NUMBER if inbound else number,
     }
+
+
+def between(direction: str, number: str) -> Event:
+    """Whom a call is with; `number` is the customer's."""
+    if direction == "inbound":
+        return {"direction": direction, "from": number, "to": COMPANY_NUMBER}
+    return {"direction": direction, "from": COMPANY_NUMBER, "to": number}
 
 
 class Carrier:

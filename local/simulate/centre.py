@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
-from local.simulate.carrier import Carrier, Event, told
+from local.simulate.carrier import Carrier, Event, between, told
 from local.simulate.people import BRASILIA, QUEUES, Customer, Operator, at_hour, hire, settle
 from local.simulate.timeline import END_OF_TIME, OpeningHours, Timeline
 from local.simulate.truth import Truth
 
 ENDS = frozenset({"completed", "cancelled", "no_answer", "failed"})
+
+RUN_PREFIX = "sim-"
 
 CALLS_A_DAY = 1.0
 # How busy each hour is; the centre is closed in all others.
@@ -89,7 +91,7 @@ class Centre:
         self.calls: list[Call] = []
         self.truth = Truth()
         self.worklist: Sequence[str] = ()
-        self.run_id = f"sim-{int(start.timestamp() * 1000):x}"
+        self.run_id = f"{RUN_PREFIX}{int(start.timestamp() * 1000):x}"
         self._last_call_at = end - LAST_CALLS
         self._calls_begun = 0
         self._summed_up: list[tuple[str, str]] = []
@@ -316,7 +318,8 @@ class Centre:
     def _report(self, call: Call, stage: str, **facts: str) -> None:
         call.stage, call.since, call.events = stage, self.now, call.events + 1
         event = {
-            **told(call.call_id, call.events, stage, self.now, call.direction, call.number),
+            **told(call.call_id, call.events, stage, self.now),
+            **between(call.direction, call.number),
             "queue": call.queue,
             "agent": call.operator.name if call.operator else "",
             **facts,

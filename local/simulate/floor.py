@@ -16,7 +16,8 @@ FIRST_TELEPHONE = 4000
 
 # Seconds, in real time.
 BETWEEN_LOOKS = 1.5
-LOGS_IN_WITHIN = 6
+OPENS_AFTER = 7
+LOGS_IN_WITHIN = 5
 PAUSE = (6, 12)
 
 # Shares, each time that an operator looks.
@@ -40,7 +41,7 @@ class Console:
 
     def work(self, closing: Signal) -> None:
         """Until it closes. Raises CloudError."""
-        closing.wait(self._random.uniform(0, LOGS_IN_WITHIN))
+        closing.wait(OPENS_AFTER + self._random.uniform(0, LOGS_IN_WITHIN))
         try:
             self._begin()
             while not closing.wait(BETWEEN_LOOKS):

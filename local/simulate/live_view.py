@@ -118,7 +118,7 @@ class LiveScene:
 
     def dials(self) -> list[Call]:
         calls = self.switch.calls.copy().values()
-        return [call for call in calls if call.direction != "inbound"]
+        return [call for call in calls if not call.came_in]
 
     def seconds_free(self, call: Call) -> float | None:
         """For how long the operator had been free as the order for a call came: since they said so,

@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 from threading import Lock
 
-from local.simulate.carrier import Event, told
+from local.simulate.carrier import Event, between, told
 from local.simulate.centre import NO_TALK, talk_time
 from local.simulate.people import Customer
 from local.simulate.timeline import Timeline
@@ -59,7 +59,8 @@ class Connection:
 
 @dataclass(eq=False)
 class Call:
-    """`number` is the customer's as it is told, and `customer` None where nobody has it.
+    """`number` is the customer's as it is told, and `customer` None where nobody has it. `queue` is
+    where a caller waits; a call that was placed has none.
 
     `engaged_at` is when the operator's telephone began to ring, and `clashed` tells of an order for
     a telephone that was engaged already. `offer_id` is of the order by which a caller is, or is
@@ -67,7 +68,6 @@ class Call:
     """
 
     call_id: str
-    direction: str
     number: str
     customer: Customer | None
     queue: str
@@ -85,8 +85,12 @@ class Call:
     events: int = 0
 
     @property
+    def came_in(self) -> bool:
+        return bool(self.queue)
+
+    @property
     def waits(self) -> bool:
-        return self.direction == "inbound" and self.stage == "queued"
+        return self.came_in and self.stage == "queued"
 
     @property
     def result(self) -> str:
@@ -131,7 +135,7 @@ class Switch:
             if known := self.attempts.get(order.attempt_id):
                 return known, False
             customer = self._customers.get(order.number)
-            call = self._begin("outbound_manual", order.number, customer)
+            call = self._begin(order.number, customer)
             self.attempts[order.attempt_id] = call
             call.agent = order.agent
             self._report(call, "queued")
@@ -145,11 +149,16 @@ class Switch:
         with self._at(now):
             if customer.number in self._engaged:
                 raise Engaged
-            call = self._begin("inbound", customer.spell_number(), customer, queue)
+            call = self._begin(customer.spell_number(), customer, queue)
             self._engaged[customer.number] = call
             self._report(call, "queued")
             self._after(patience, partial(self._give_up, call))
             return call
+
+    def hang_up(self, call: Call, now: datetime) -> None:
+        """A caller who waits goes."""
+        with self._at(now):
+            self._give_up(call)
 
     def connect(self, order: Connection, now: datetime) -> None:
         """Hands a caller to an operator; told again, it is the same. Raises NoSuchCall."""
@@ -251,11 +260,9 @@ class Switch:
 
     # --- Every call -------------------------------------------------------------------------------
 
-    def _begin(
-        self, direction: str, number: str, customer: Customer | None, queue: str = ""
-    ) -> Call:
+    def _begin(self, number: str, customer: Customer | None, queue: str = "") -> Call:
         call_id = f"{self._run_id}-{len(self.calls) + 1}"
-        call = Call(call_id, direction, number, customer, queue, self._now)
+        call = Call(call_id, number, customer, queue, self._now)
         self.calls[call_id] = call
         return call
 
@@ -277,5 +284,7 @@ class Switch:
 
     def _report(self, call: Call, stage: str, **facts: str) -> None:
         call.stage, call.events = stage, call.events + 1
-        event = told(call.call_id, call.events, stage, self._now, call.direction, call.number)
-        self._events.append({**event, "queue": call.queue, "agent": call.agent, **facts})
+        event = told(call.call_id, call.events, stage, self._now)
+        # Why a call was placed is not known here, so nothing is told of whom it is with.
+        parties = between("inbound", call.number) if call.came_in else {}
+        self._events.append({**event, **parties, "queue": call.queue, "agent": call.agent, **facts})

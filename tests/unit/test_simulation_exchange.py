@@ -109,7 +109,7 @@ def test_the_operator_is_rung_and_then_the_customer(
     # The product reads each of them as it is meant.
     body = json.dumps({"events": events}).encode()
     reading = CANONICAL.read(body, NumberPlan("BR"), at(600))
-    assert [event.number for event in reading.events] == [customer.number] * len(events)
+    assert [event.call_id for event in reading.events] == [call.call_id] * len(events)
     assert {event.agent for event in reading.events} == {"operator of 4001"}
 
 
