@@ -1,5 +1,8 @@
-"""Keeps track of who answered outbound calls, and of which agents are in a call."""
+"""Keeps track of who answered outbound calls and of which agents are in a call, and tells the
+dialler of its calls that are over.
+"""
 
+from collections.abc import Callable
 from functools import cache
 
 from aws_lambda_powertools.utilities.batch import (
@@ -13,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.agents.service import AgentTracking, agent_tracking
+from retorno.callbacks.service import DialledCalls, dialled_calls
 from retorno.settings import FollowCallsSettings
 from retorno.voicemail.service import AnswerTracking, answer_tracking
 
@@ -30,12 +34,26 @@ def answers() -> AnswerTracking:
     return answer_tracking(settings())
 
 
+@cache
+def dialled() -> DialledCalls:
+    return dialled_calls(settings())
+
+
 def follow(record: DynamoDBRecord) -> None:
-    # Where either fails the record comes again, for both.
-    try:
-        agents().follow(record.raw_event, clock.now())
-    finally:
-        answers().follow(record.raw_event)
+    now, change = clock.now(), record.raw_event
+    followers: tuple[Callable[[], None], ...] = (
+        lambda: agents().follow(change, now),
+        lambda: answers().follow(change),
+        lambda: dialled().follow(change, now),
+    )
+    errors = []
+    for each in followers:
+        try:
+            each()
+        except Exception as error:  # noqa: BLE001 - the record comes again, for all of them
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("the call could not be followed", errors)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:

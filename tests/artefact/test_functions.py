@@ -29,7 +29,12 @@ UPLOADED = {"detail": {"object": {"key": "imports/customers/nobodys.csv", "etag"
 ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]})
 
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
+    "DialCallbacks": (
+        sqs('{"line": "campaign:nobodys", "at": "2026-03-02T12:00:00.000000Z"}'),
+        {"batchItemFailures": []},
+    ),
     "ExpireMissedCalls": ({}, None),
+    "FillCallList": ({"Records": []}, {"batchItemFailures": []}),
     "IngestConnectContacts": (
         sqs(json.dumps(event("INITIATED", channel="CHAT"))),
         {"batchItemFailures": []},
@@ -43,6 +48,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
     "SweepCalls": ({}, None),
+    "WatchCallbacks": ({}, None),
 }
 REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "AnnotateCalls": (
@@ -53,6 +59,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "DescribeApi": (http("GET /health"), 200, JSON),
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
     "ManageAgents": (http("GET /agents", claims=SUPERVISOR), 200, JSON),
+    "ManageCallbacks": (http("GET /callback-campaigns", claims=SUPERVISOR), 200, JSON),
     "ManageCallingRules": (http("GET /calling-windows", query=DIAL, claims=SUPERVISOR), 200, JSON),
     "ManageCustomerFiles": (
         http("GET /customers/imports/{import_id}", path="/customers/imports/1", claims=SUPERVISOR),

@@ -1,8 +1,7 @@
 """Placing calls: asked over the API, of a telephone system that answers as it is told."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +15,9 @@ from retorno.telephony.ports import WebhookRequest
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment, forget
 from tests.support.events import Answer, http, user
-from tests.support.exchange import HANGS_UP, Answering, Asked, Exchange, serving
+from tests.support.exchange import HANGS_UP, Answering, serving
 from tests.support.requests import counted
+from tests.support.switchboard import Switchboard
 from tests.support.webhooks import CANONICAL, signed
 
 FUNCTION = "PlaceCalls"
@@ -28,39 +28,6 @@ LEADER = user("[supervisor]", "leo")
 # A Monday in São Paulo, 9:30.
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 WISH = {"number": "(11) 98765-4321"}
-
-
-@dataclass
-class Switchboard(Exchange):
-    """Takes orders as docs/dialling.md says, and keeps its word: one attempt is one call.
-
-    `loses` answers are lost on their way back, after the calls were placed.
-    """
-
-    placed: list[dict[str, Any]] = field(default_factory=list)
-    loses: int = 0
-    before_answer: Callable[[], object] = lambda: None
-
-    def answer(self, asked: Asked) -> Answering:
-        self.asked.append(asked)
-        if self.answers:
-            return self.answers.pop(0)
-        if asked.method == "GET":
-            return self.found(asked.query["attempt_id"])
-        self.placed.append(asked.json)
-        self.before_answer()
-        if self.loses:
-            self.loses -= 1
-            return HANGS_UP
-        return self.found(asked.json["attempt_id"])
-
-    def found(self, attempt_id: str) -> Answering:
-        is_there = any(order["attempt_id"] == attempt_id for order in self.placed)
-        return Answering(200, {"call_id": f"call-{attempt_id}"}) if is_there else Answering(404)
-
-    @property
-    def methods(self) -> list[str]:
-        return [asked.method for asked in self.asked]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import boto3
 from aws_lambda_powertools.utilities import parameters
 
 from tests.support.connect import INSTANCE_ARN
-from tests.support.events import Answer, answer
+from tests.support.events import Answer, answer, sqs
 from tests.support.functions import environment_of, functions, handler_of, module_of
 from tests.support.stream import Record, Stream
 from tests.support.tables import create_table
@@ -43,12 +43,16 @@ class Deployment:
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
             "AgentsTable": "agents",
+            "CallbackCampaignsTable": "callback-campaigns",
+            "ContactsTable": "contacts",
             "AnswersTable": "answers",
             "VoicemailReportsTable": "voicemail-reports",
         }
         for logical_id, name in tables.items():
             create_table(logical_id, name)
         self._calls = Stream("calls")
+        self._recoveries = Stream("recoveries")
+        self._agents = Stream("agents")
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -97,6 +101,30 @@ class Deployment:
         for function in ("MatchRecoveries", "FollowCalls") if records else ():
             answer = self.call(function, {"Records": records})
             assert answer == {"batchItemFailures": []}
+
+    def work(self) -> None:
+        """Lets everything flow, and the dialler do what it is told, until nothing is left to do."""
+        while any((self._flowed(), self._dialled())):
+            pass
+
+    def _flowed(self) -> bool:
+        told = {
+            ("MatchRecoveries", "FollowCalls"): self.new_records(),
+            ("FillCallList",): self._recoveries.new_records(),
+            ("FollowAgents",): self._agents.new_records(),
+        }
+        for followers, records in told.items():
+            for function in followers if records else ():
+                answer = self.call(function, {"Records": records})
+                assert answer == {"batchItemFailures": []}
+        return any(told.values())
+
+    def _dialled(self) -> bool:
+        messages = self.messages("DiallerQueue")
+        for message in messages:
+            answer = self.call("DialCallbacks", sqs(json.dumps(message)))
+            assert answer == {"batchItemFailures": []}
+        return bool(messages)
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
         """Calls a function with an event of the HTTP API."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.support.tables import template
 
+API_URL = "https://api.example.com"
+
 Handler = Callable[[dict[str, Any], object], Any]
 
 
@@ -51,7 +53,11 @@ def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]
     known = defaults | resources
     everyones = template()["Globals"]["Function"]["Environment"]["Variables"]
     own = functions()[logical_id].get("Environment", {}).get("Variables", {})
-    return {
-        name: known[value["Ref"]] if isinstance(value, dict) else str(value)
-        for name, value in {**everyones, **own}.items()
-    }
+    return {name: _told(value, known) for name, value in {**everyones, **own}.items()}
+
+
+def _told(value: object, known: dict[str, str]) -> str:
+    """What is put together of other things is the API's own address."""
+    if isinstance(value, dict):
+        return known[value["Ref"]] if "Ref" in value else API_URL
+    return str(value)

@@ -47,6 +47,9 @@ STATUSES = {
     "manage_agents/longest_idle": 200,
     "manage_agents/new_agent": 201,
     "manage_agents/pause_without_reason": 422,
+    "manage_callbacks/hours_that_never_open": 422,
+    "manage_callbacks/new_campaign": 201,
+    "manage_callbacks/who_is_blocked": 200,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "place_calls/my_last_ones": 200,
@@ -71,6 +74,9 @@ OTHERS = {
     "split_imports/uploaded_file",
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
+    "watch_callbacks/every_minute",
+    "dial_callbacks/ana_is_free",
+    "fill_call_list/missed_call",
     "follow_agents/ana_is_free",
     "follow_calls/short_answer",
 }
@@ -228,6 +234,18 @@ def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
     assert [(each["call_id"], each["talk_seconds"]) for each in answer["items"]] == [("pbx-2", 9)]
     (report,) = invoke(deployment, "report_voicemail/one_week")
     assert (report["week"], report["answered"], report["suspects"]) == ("2026-03-02", 1, 1)
+
+
+def test_a_missed_caller_is_called_back(deployment: Deployment) -> None:
+    invoke(deployment, "manage_callbacks/new_campaign")
+    invoke(deployment, "match_recoveries/missed_call")
+    assert invoke(deployment, "fill_call_list/missed_call") == {"batchItemFailures": []}
+    (message,) = deployment.messages("DiallerQueue")
+    assert message["line"] == "campaign:vendas"
+    assert invoke(deployment, "dial_callbacks/ana_is_free") == {"batchItemFailures": []}
+    invoke(deployment, "watch_callbacks/every_minute")
+    (message,) = deployment.messages("DiallerQueue")
+    assert message["line"] == "campaign:vendas"
 
 
 def test_the_dialler_is_told_of_who_is_free(deployment: Deployment) -> None:

@@ -102,6 +102,7 @@ def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -
         if function["Handler"] == "stream_bridge.handler"
     }
     assert bridged == {
+        "FillCallList": "functions.fill_call_list.handler.handler",
         "FollowAgents": "functions.follow_agents.handler.handler",
         "FollowCalls": "functions.follow_calls.handler.handler",
         "IngestConnectContacts": "functions.ingest_connect_contacts.handler.handler",

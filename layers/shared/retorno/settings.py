@@ -178,6 +178,7 @@ class FollowAgentsSettings(Settings):
 
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
+    dialler_queue: str
 
 
 class RecoverySettings(CallSettings):
@@ -189,6 +190,15 @@ class RecoverySettings(CallSettings):
     @property
     def recovery_window(self) -> timedelta:
         return timedelta(days=self.recovery_window_days)
+
+
+class CallbackCampaignSettings(PhoneSettings):
+    callback_campaigns_table: str
+
+
+class CallListSettings(CallbackCampaignSettings, RecoverySettings):
+    contacts_table: str
+    dialler_queue: str
 
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
@@ -205,3 +215,13 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     caller_id: str | None = None
     connect_instance_arn: str | None = None
     public_url: str | None = None
+
+
+class DiallerSettings(CallListSettings, DialSettings):
+    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
+
+    api_url: str
+
+    @property
+    def webhooks_url(self) -> str:
+        return self.public_url or self.api_url

@@ -93,6 +93,9 @@ class Dismissal(BaseModel):
     reason: str
 
 
+UNREACHED = frozenset({State.OPEN, State.BLOCKED})
+
+
 class Outcome(BaseModel):
     """What became of a missed call. Seconds count from the miss."""
 
@@ -180,8 +183,11 @@ def outcome_of(
     dismissal: Dismissal | None,
     rules: RecoveryRules,
     now: datetime,
+    *,
+    blocked: bool = False,
 ) -> Outcome:
-    """What the parts of the same number make of a miss.
+    """What the parts of the same number make of a miss, which is `blocked` while it was tried as
+    often as it may be.
 
     The earliest call that reached the customer ends it, whoever called; a dismissal does, if it
     came before. Such a call begins after the miss (not before it, at the second's resolution of
@@ -196,7 +202,8 @@ def outcome_of(
     )
     if winner is None:
         expired = now > missed.at + rules.window
-        unreached = State.DISMISSED if dismissal else State.EXPIRED if expired else State.OPEN
+        waiting = State.BLOCKED if blocked else State.OPEN
+        unreached = State.DISMISSED if dismissal else State.EXPIRED if expired else waiting
         return outcome.model_copy(update={"state": unreached})
     if winner.role is Role.RETURN:
         returned = {"returned_by": winner.call_id, "returned_at": winner.reached_at}

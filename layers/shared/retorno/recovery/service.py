@@ -10,9 +10,11 @@ from retorno.calls.service import CallReader, call_reader, call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.recovery.model import (
+    UNREACHED,
     Dismissal,
     MissedCall,
     MissedFilter,
+    Outcome,
     Part,
     RecoveryRules,
     Role,
@@ -24,7 +26,7 @@ from retorno.recovery.model import (
     part_of,
     summarise,
 )
-from retorno.recovery.store import MissedPage, RecoveryStore, Stored
+from retorno.recovery.store import MissedPage, RecoveryStore, Stored, told_of
 from retorno.settings import RecoverySettings
 from retorno.times import Period
 
@@ -98,15 +100,40 @@ class Matching:
 
     def _decide(self, missed: Stored, parts: Sequence[Part], now: datetime) -> bool:
         """Says whether there was anything to write."""
-        outcome = outcome_of(missed.part, parts, missed.dismissal, self._rules, now)
+        outcome = outcome_of(
+            missed.part, parts, missed.dismissal, self._rules, now, blocked=missed.blocked
+        )
         if outcome == missed.outcome:
             return False
         self._store.save_outcome(missed, outcome)
         return True
 
+    def block(self, number_key: str, call_id: str, now: datetime, *, blocked: bool) -> None:
+        """Says that nobody calls for a missed call any more, or that somebody does again.
+
+        Raises Unavailable.
+        """
+        for _ in range(MAX_LOOKS):
+            found = self._store.get(number_key, call_id)
+            if found is None or found.part.role is not Role.MISSED:
+                return
+            try:
+                if found.blocked != blocked:
+                    self._store.save_blocked(found, blocked=blocked)
+            except Refused:
+                continue
+            self.settle(number_key, [found.part.at], now)
+            return
+        raise Unavailable("the missed call is being written by too many at once")
+
     def expire(self, now: datetime) -> int:
         """Ends the open missed calls whose window has passed. Says how many. Raises Unavailable."""
-        missed = self._store.open_before(now - self._rules.window, EXPIRE_LIMIT)
+        before = now - self._rules.window
+        missed = [
+            part
+            for state in UNREACHED
+            for part in self._store.missed_before(before, state, EXPIRE_LIMIT)
+        ]
         for part in missed:
             self.settle(part.number_key, [part.at], now)
         return len(missed)
@@ -118,6 +145,35 @@ class MissedCallDetail:
 
     missed_call: MissedCall
     attempts: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class PartNews:
+    """That something changed of the part that a call plays, and what it is now: None where it
+    plays none. `outcome` is of a missed call; `queues` are those that the call had.
+    """
+
+    number_key: str
+    call_id: str
+    queues: frozenset[str]
+    part: Part | None
+    outcome: Outcome | None
+
+
+class PartFollowing:
+    """Reads the table's stream for others: each record only says where to look."""
+
+    def __init__(self, store: RecoveryStore) -> None:
+        self._store = store
+
+    def read(self, record: Mapping[str, Any]) -> PartNews:
+        """Raises Unavailable."""
+        number_key, call_id, queues = told_of(record)
+        found = self._store.get(number_key, call_id)
+        if found is None:
+            return PartNews(number_key, call_id, queues, None, None)
+        outcome = found.outcome if found.part.role is Role.MISSED else None
+        return PartNews(number_key, call_id, queues, found.part, outcome)
 
 
 class MissedCalls:
@@ -154,7 +210,7 @@ class MissedCalls:
             missed = self._find(call_id)
             if missed.outcome.state is State.DISMISSED:
                 return missed.missed_call
-            if missed.outcome.state is not State.OPEN:
+            if missed.outcome.state not in UNREACHED:
                 raise Conflict(f"the missed call is {missed.outcome.state}, not open")
             try:
                 self._store.save_dismissal(missed, dismissal)
@@ -196,6 +252,10 @@ def matching(settings: RecoverySettings) -> Matching:
     return Matching(
         RecoveryStore(settings.recoveries_table), call_rules(settings), recovery_rules(settings)
     )
+
+
+def part_following(settings: RecoverySettings) -> PartFollowing:
+    return PartFollowing(RecoveryStore(settings.recoveries_table))
 
 
 def missed_calls(settings: RecoverySettings) -> MissedCalls:

@@ -1,6 +1,6 @@
 """The table of the parts that calls play, those of one number together in one partition."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,6 +86,7 @@ class PartItem(Model):
     recovery_seconds = NumberAttribute(null=True)
     returned_by = UnicodeAttribute(null=True)
     returned_at = UnicodeAttribute(null=True)
+    blocked = BooleanAttribute(null=True)
     dismissed_at = UnicodeAttribute(null=True)
     dismissed_by = UnicodeAttribute(null=True)
     dismissed_reason = UnicodeAttribute(null=True)
@@ -106,6 +107,7 @@ class Stored:
     part: Part
     outcome: Outcome
     dismissal: Dismissal | None
+    blocked: bool
     revision: int
 
     @property
@@ -181,6 +183,10 @@ class RecoveryStore:
         fields = dismissal.model_dump()
         self._save(found, {f"dismissed_{name}": value for name, value in fields.items()})
 
+    def save_blocked(self, found: Stored, *, blocked: bool) -> None:
+        """Raises Refused where someone wrote since it was found; Unavailable."""
+        self._save(found, {"blocked": blocked or None})
+
     def _save(self, found: Stored, values: dict[str, Any]) -> None:
         item = self._item
         actions = [item.revision.add(1), *assign(item, values)]
@@ -247,12 +253,24 @@ class RecoveryStore:
                 (State(item.state), item.short_abandon, item.recovery_seconds) for item in found
             ]
 
-    def open_before(self, before: datetime, limit: int) -> Sequence[Part]:
-        """Open missed calls that were missed before a moment, oldest first. Raises Unavailable."""
+    def missed_before(self, before: datetime, state: State, limit: int) -> Sequence[Part]:
+        """Missed calls in a state that were missed before a moment, oldest first. Raises
+        Unavailable.
+        """
         index = self._item.by_state
         with unavailable_on_trouble():
-            found = index.query(State.OPEN, self._item.missed_order < stamp(before), limit=limit)
+            found = index.query(state, self._item.missed_order < stamp(before), limit=limit)
             return [_stored(item).part for item in found]
+
+
+def told_of(record: Mapping[str, Any]) -> tuple[str, str, frozenset[str]]:
+    """The number's key, the call, and its queues before and after, of a record of the table's
+    stream.
+    """
+    keys = record["dynamodb"]["Keys"]
+    images = (record["dynamodb"].get(name, {}) for name in ("OldImage", "NewImage"))
+    queues = frozenset(image["queue"]["S"] for image in images if "queue" in image)
+    return keys["number_key"]["S"], keys["call_id"]["S"], queues
 
 
 def _after(moment: datetime) -> str:
@@ -270,6 +288,7 @@ def _stored(item: PartItem) -> Stored:
         part=Part.model_validate(_read(item, Part)),
         outcome=Outcome.model_validate(_read(item, Outcome)),
         dismissal=dismissal,
+        blocked=bool(item.blocked),
         revision=int(item.revision),
     )
 

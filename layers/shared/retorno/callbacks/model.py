@@ -1,0 +1,505 @@
+"""A contact: somebody to be called back, and what became of trying.
+
+Contacts stand in lists: a campaign's; `queue:vendas`, of who asked for a call back while waiting
+in a queue that has no campaign; `promise:<id>`, of one who was promised a time. A list has one
+contact for each customer, who may have been missed many times.
+
+Each function here makes one step of a contact's life, and gives the contact as it was where the
+step no longer applies: steps are told twice, late, and by workers who were taken for dead.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retorno.callback_campaigns.model import Campaign, Pace, Result
+from retorno.calling_rules.model import Purpose
+from retorno.calls.model import Call
+from retorno.phone import match_key
+from retorno.telephony.ports import AnsweredBy, Stage
+
+# Who reserves a contact lives for 29 seconds (the functions' time-out).
+LEASE = timedelta(seconds=90)
+
+# A call that was placed rings the agent and then the customer, and is answered or not by then.
+RINGING = timedelta(minutes=4)
+
+# A telephone system that cannot say for so long whether it placed a call never will.
+UNCERTAIN_FOR = timedelta(minutes=10)
+
+# While no call is placed, it is tried again after a while that grows.
+FIRST_RETRY = timedelta(seconds=30)
+LAST_RETRY = timedelta(minutes=15)
+
+# The customer is in a call already.
+IN_CALL_WAIT = timedelta(seconds=30)
+
+# Of the missed calls that are closed so many are remembered, so that one that opens again, because
+# it was a voicemail that answered, is not taken for a new one.
+MAX_CLOSED = 20
+MAX_MISSES = 200
+
+# Calls to a number are counted by the day, and a day may be as long as this.
+LOGGED = timedelta(hours=50)
+MAX_LOGGED = 200
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    DIALLING = "dialling"
+    """An agent is reserved for them; the call rings, or goes on."""
+    BLOCKED = "blocked"
+    """No more calls until a person says so."""
+    REACHED = "reached"
+    RETURNED = "returned"
+    """The customer rang, and was answered."""
+    DISMISSED = "dismissed"
+    DO_NOT_CALL = "do_not_call"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+OPEN = frozenset({State.WAITING, State.DIALLING, State.BLOCKED})
+# What nobody dials for, at the moment or ever.
+AT_REST = frozenset({State.WAITING, State.BLOCKED})
+
+
+class Wanted(Frozen):
+    """A call back that somebody asked for.
+
+    `queue` is whose agents call, `agent` the only one who will do. Who asked earlier is called
+    earlier; no dial begins before `due_at`, or after `until`. `call_id` is of the call in which it
+    was asked for.
+    """
+
+    list_name: str
+    number: str
+    queue: str
+    agent: str | None = None
+    purpose: Purpose = Purpose.REQUESTED_CALLBACK
+    asked_at: datetime
+    due_at: datetime
+    until: datetime | None = None
+    call_id: str | None = None
+    note: str | None = None
+    max_attempts: int = 3
+
+
+class Contact(Frozen):
+    """`misses` are the missed calls that a success closes; `closed` those that are over, and
+    `closed_as` what the last of them became.
+
+    `attempts` count against the limit, `dials` never begin anew. `dial_id`, `dial_agent` and
+    `call_id` are of the dial in progress, or the last; `leased_until` is when somebody else looks
+    after it. `failures` count the orders in a row that placed no call.
+    """
+
+    contact_id: str
+    list_name: str
+    number: str
+    queue: str
+    agent: str | None = None
+    purpose: Purpose
+    state: State = State.WAITING
+    reason: str
+    asked_at: datetime
+    due_at: datetime
+    until: datetime | None = None
+    note: str | None = None
+    max_attempts: int | None = None
+    misses: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    closed_as: State | None = None
+    attempts: int = 0
+    dials: int = 0
+    failures: int = 0
+    dial_id: str | None = None
+    dial_agent: str | None = None
+    leased_until: datetime | None = None
+    call_id: str | None = None
+    result: Result | None = None
+    first_dialled_at: datetime | None = None
+    dialled_at: datetime | None = None
+    changed_at: datetime
+    revision: int = 0
+
+    @property
+    def number_key(self) -> str:
+        return match_key(self.number)
+
+    @property
+    def line(self) -> str:
+        """Where they wait, once they are due: for an agent, for a queue's, or in a campaign."""
+        if self.agent:
+            return line_of_agent(self.agent)
+        return line_of_list(self.list_name, self.queue)
+
+    @property
+    def rank(self) -> int:
+        """Who asked for a call comes first, then who was missed oftenest. In `RANKS`."""
+        if self.purpose is Purpose.REQUESTED_CALLBACK:
+            return 0
+        return max(RANKS) - min(max(len(self.misses), 1), max(RANKS)) + 1
+
+    def limit(self, pace: Pace) -> int:
+        return self.max_attempts or pace.max_attempts
+
+    def changed(self, now: datetime, **values: object) -> Self:
+        """Checked, as a new one would be."""
+        return type(self).model_validate({**self.model_dump(), **values, "changed_at": now})
+
+
+RANKS = range(4)
+
+
+def line_of_agent(agent: str) -> str:
+    return f"agent:{agent}"
+
+
+def line_of_queue(queue: str) -> str:
+    return f"queue:{queue}"
+
+
+def line_of_campaign(campaign_id: str) -> str:
+    return f"campaign:{campaign_id}"
+
+
+def line_of_list(list_name: str, queue: str) -> str:
+    """Of the lists' names only a campaign's has no colon."""
+    return line_of_queue(queue) if ":" in list_name else line_of_campaign(list_name)
+
+
+def contact_id_of(list_name: str, number_key: str) -> str:
+    return hashlib.sha256(f"{list_name}\n{number_key}".encode()).hexdigest()[:32]
+
+
+def dial_id_of(contact: Contact) -> str:
+    """Of its next dial."""
+    return hashlib.sha256(f"{contact.contact_id}\n{contact.dials + 1}".encode()).hexdigest()[:32]
+
+
+# --- Joining and leaving a list ------------------------------------------------------------------
+
+
+class Miss(Frozen):
+    """A missed call that waits for its customer to be won back."""
+
+    call_id: str
+    number: str
+    missed_at: datetime
+
+
+def joined(before: Contact | None, miss: Miss, campaign: Campaign, now: datetime) -> Contact:
+    """A miss joins its campaign's list.
+
+    Another one raises the contact's rank. A new one begins a contact's life anew where it was
+    over; one that opens again, because nobody was reached after all, does not.
+    """
+    if before is None:
+        return Contact(
+            contact_id=contact_id_of(campaign.campaign_id, match_key(miss.number)),
+            list_name=campaign.campaign_id,
+            number=miss.number,
+            queue=campaign.callback_queue,
+            purpose=campaign.purpose,
+            reason="missed",
+            asked_at=miss.missed_at,
+            due_at=miss.missed_at,
+            misses=(miss.call_id,),
+            changed_at=now,
+        )
+    if miss.call_id in before.misses:
+        return before
+    is_again = miss.call_id in before.closed
+    contact = before.changed(
+        now,
+        misses=(*before.misses, miss.call_id)[-MAX_MISSES:],
+        closed=tuple(each for each in before.closed if each != miss.call_id),
+        closed_as=None,
+    )
+    if before.state in OPEN:
+        return contact
+    if is_again:
+        return _after_attempt(contact, Result.VOICEMAIL, now, campaign, now)
+    return _begun_anew(contact, miss.missed_at, now, reason="missed").changed(
+        now,
+        number=miss.number,
+        queue=campaign.callback_queue,
+        purpose=campaign.purpose,
+        asked_at=miss.missed_at,
+    )
+
+
+def asked(before: Contact | None, wanted: Wanted, now: datetime) -> Contact:
+    """Somebody asks for a call back: who waits already keeps the better place of the two."""
+    contact = before or Contact(
+        contact_id=contact_id_of(wanted.list_name, match_key(wanted.number)),
+        reason="asked",
+        changed_at=now,
+        **wanted.model_dump(exclude={"call_id"}),
+    )
+    misses = contact.misses
+    if wanted.call_id and wanted.call_id not in (*misses, *contact.closed):
+        misses = (*misses, wanted.call_id)[-MAX_MISSES:]
+    if before is None:
+        return contact.changed(now, misses=misses)
+    again = {"purpose": wanted.purpose, "note": wanted.note or before.note, "misses": misses}
+    if before.state is State.DIALLING:
+        return contact.changed(now, **again)
+    if before.state is State.WAITING:
+        return contact.changed(
+            now,
+            asked_at=min(before.asked_at, wanted.asked_at),
+            due_at=min(before.due_at, wanted.due_at),
+            **again,
+        )
+    place = {"asked_at": wanted.asked_at, "agent": wanted.agent, "until": wanted.until}
+    renewed = _begun_anew(contact, wanted.due_at, now, reason="asked")
+    return renewed.changed(now, number=wanted.number, queue=wanted.queue, **place, **again)
+
+
+def _begun_anew(contact: Contact, due_at: datetime, now: datetime, reason: str) -> Contact:
+    return contact.changed(
+        now,
+        state=State.WAITING,
+        reason=reason,
+        due_at=due_at,
+        closed_as=None,
+        attempts=0,
+        failures=0,
+        result=None,
+        first_dialled_at=None,
+        dialled_at=None,
+    )
+
+
+def closed(contact: Contact, call_id: str, state: State, now: datetime) -> Contact:
+    """One of its misses is over. With the last of them the contact is, at once or after the call
+    that goes on.
+    """
+    if call_id not in contact.misses:
+        return contact
+    misses = tuple(each for each in contact.misses if each != call_id)
+    after = contact.changed(
+        now,
+        misses=misses,
+        closed=(*contact.closed, call_id)[-MAX_CLOSED:],
+        closed_as=None if misses else state,
+    )
+    if misses or contact.state not in AT_REST:
+        return after
+    return _over(after, state, state.value, now)
+
+
+def withdrawn(contact: Contact, state: State, reason: str, now: datetime) -> Contact:
+    """Ends a contact for which nobody dials."""
+    return _over(contact, state, reason, now) if contact.state in AT_REST else contact
+
+
+def freed(contact: Contact, now: datetime) -> Contact:
+    if contact.state is not State.BLOCKED:
+        return contact
+    return contact.changed(
+        now, state=State.WAITING, reason="freed", due_at=now, attempts=0, failures=0
+    )
+
+
+def postponed(contact: Contact, due_at: datetime, reason: str, now: datetime) -> Contact:
+    if contact.state is not State.WAITING:
+        return contact
+    return contact.changed(now, due_at=due_at, reason=reason)
+
+
+def barred(contact: Contact, reason: str, now: datetime) -> Contact:
+    """No time is known at which a rule would let them be called."""
+    return _blocked(contact, reason, now) if contact.state is State.WAITING else contact
+
+
+def _over(contact: Contact, state: State, reason: str, now: datetime) -> Contact:
+    return contact.changed(now, state=state, reason=reason, leased_until=None)
+
+
+# --- Dialling ------------------------------------------------------------------------------------
+
+
+def reserved(contact: Contact, agent: str, now: datetime) -> Contact:
+    """For one dial, which counts as an attempt from now on: no race passes the limit."""
+    return contact.changed(
+        now,
+        state=State.DIALLING,
+        reason="dialling",
+        attempts=contact.attempts + 1,
+        dials=contact.dials + 1,
+        dial_id=dial_id_of(contact),
+        dial_agent=agent,
+        call_id=None,
+        leased_until=now + LEASE,
+    )
+
+
+def placed(
+    contact: Contact, dial_id: str, call_id: str, ordered_at: datetime, now: datetime
+) -> Contact:
+    if not _is_dialling(contact, dial_id) or contact.call_id:
+        return contact
+    return contact.changed(
+        now,
+        call_id=call_id,
+        failures=0,
+        first_dialled_at=contact.first_dialled_at or ordered_at,
+        dialled_at=ordered_at,
+        leased_until=now + RINGING,
+    )
+
+
+def watched(contact: Contact, dial_id: str, until: datetime, now: datetime) -> Contact:
+    """Nothing is known yet, and somebody looks again then."""
+    return contact.changed(now, leased_until=until) if _is_dialling(contact, dial_id) else contact
+
+
+def not_placed(
+    contact: Contact, dial_id: str, reason: str, retry_at: datetime | None, now: datetime
+) -> Contact:
+    """No call was placed, to the knowledge of all: it was no attempt."""
+    if not _is_dialling(contact, dial_id) or contact.call_id:
+        return contact
+    wait = min(FIRST_RETRY * 2 ** min(contact.failures, 10), LAST_RETRY)
+    after = contact.changed(
+        now,
+        attempts=contact.attempts - 1,
+        failures=contact.failures + 1,
+        leased_until=None,
+    )
+    return _resting(after, f"not placed: {reason}", max(now + wait, retry_at or now), now)
+
+
+def refused(contact: Contact, dial_id: str, reason: str, now: datetime) -> Contact:
+    """The telephone system will never place it, so a person has to look."""
+    if not _is_dialling(contact, dial_id) or contact.call_id:
+        return contact
+    after = contact.changed(now, attempts=contact.attempts - 1, leased_until=None)
+    return _blocked(after, f"refused: {reason}", now)
+
+
+def ended(
+    contact: Contact, dial_id: str, result: Result, at: datetime, pace: Pace, now: datetime
+) -> Contact:
+    """The call ended at `at`, or it is given up."""
+    if not _is_dialling(contact, dial_id):
+        return contact
+    told = contact.changed(now, result=result, leased_until=None)
+    if result is Result.HUMAN:
+        return _over(told, State.REACHED, State.REACHED.value, now)
+    return _after_attempt(told, result, at, pace, now)
+
+
+def _after_attempt(
+    contact: Contact, result: Result, at: datetime, pace: Pace, now: datetime
+) -> Contact:
+    if contact.attempts >= contact.limit(pace):
+        return _blocked(contact, "attempts", now)
+    return _resting(contact, result.value, at + pace.waits.after(result), now)
+
+
+def _resting(contact: Contact, reason: str, due_at: datetime, now: datetime) -> Contact:
+    """Waiting, unless it is over meanwhile."""
+    if contact.closed_as:
+        return _over(contact, contact.closed_as, contact.closed_as.value, now)
+    return contact.changed(now, state=State.WAITING, reason=reason, due_at=due_at)
+
+
+def _blocked(contact: Contact, reason: str, now: datetime) -> Contact:
+    if contact.closed_as:
+        return _over(contact, contact.closed_as, contact.closed_as.value, now)
+    return contact.changed(now, state=State.BLOCKED, reason=reason)
+
+
+def _is_dialling(contact: Contact, dial_id: str) -> bool:
+    return contact.state is State.DIALLING and contact.dial_id == dial_id
+
+
+# What the providers say of a line that is engaged.
+BUSY_REASONS = frozenset(
+    {"busy", "ocupado", "outbusy", "user_busy", "telecom_busy", "sit_tone_busy", "17"}
+)
+
+
+def result_of(call: Call) -> Result:
+    """Of a call that is over."""
+    match call.answered_by:
+        case AnsweredBy.HUMAN:
+            return Result.HUMAN
+        case AnsweredBy.VOICEMAIL:
+            return Result.VOICEMAIL
+        case AnsweredBy.UNKNOWN:
+            return Result.UNKNOWN
+    if (call.end_reason or "").lower() in BUSY_REASONS:
+        return Result.BUSY
+    return Result.FAILED if call.status is Stage.FAILED else Result.NO_ANSWER
+
+
+# --- How often a number is called, by all lists together -----------------------------------------
+
+
+class LoggedDial(Frozen):
+    dial_id: str
+    at: datetime
+
+
+class NumberLog(Frozen):
+    """The dials to a number in the last days. `revision` counts the writes."""
+
+    number_key: str
+    dials: tuple[LoggedDial, ...] = Field(default=(), max_length=MAX_LOGGED)
+    revision: int = 0
+
+    def with_dial(self, dial_id: str, at: datetime) -> "NumberLog":
+        kept = [each for each in self.dials if each.at > at - LOGGED]
+        dials = (*kept, LoggedDial(dial_id=dial_id, at=at))[-MAX_LOGGED:]
+        return self.model_copy(update={"dials": dials})
+
+    def without(self, dial_id: str) -> "NumberLog":
+        dials = tuple(each for each in self.dials if each.dial_id != dial_id)
+        return self.model_copy(update={"dials": dials})
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day where a number is; `ends` is not included."""
+
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What keeps a contact from being called now, and until when."""
+
+    reason: str
+    until: datetime
+
+
+def limit_of(
+    log: NumberLog, called_at: Sequence[datetime], day: Day, pace: Pace, now: datetime
+) -> Limit | None:
+    """What the pace says of one more call to a number.
+
+    `called_at` are the calls to it that day that are known of, those of people among them; the
+    logged dials may not be, yet.
+    """
+    logged = [each.at for each in log.dials]
+    that_day = sum(day.begins <= at < day.ends for at in logged)
+    if max(that_day, len(called_at)) >= pace.max_calls_a_day:
+        return Limit(reason="calls_a_day", until=day.ends)
+    last = max([*logged, *called_at], default=None)
+    free_at = last + timedelta(minutes=pace.min_gap_minutes) if last else now
+    return Limit(reason="gap", until=free_at) if free_at > now else None

@@ -1,0 +1,346 @@
+"""The call list: who is to be called back, as misses come and go and as people say."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from retorno.callback_campaigns.model import Campaign, Pace
+from retorno.callback_campaigns.service import Campaigns, campaigns
+from retorno.callbacks.model import (
+    AT_REST,
+    Contact,
+    Miss,
+    State,
+    Wanted,
+    asked,
+    closed,
+    contact_id_of,
+    freed,
+    joined,
+    line_of_campaign,
+    line_of_queue,
+    withdrawn,
+)
+from retorno.callbacks.store import ContactPage, ContactStore
+from retorno.calls.model import CallRules
+from retorno.calls.service import call_rules, change_of
+from retorno.dynamodb import Refused
+from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
+from retorno.phone import NumberPlan, match_key
+from retorno.recovery.model import UNREACHED, Dismissal, Role
+from retorno.recovery.model import State as MissState
+from retorno.recovery.service import (
+    Matching,
+    MissedCalls,
+    PartFollowing,
+    PartNews,
+    matching,
+    missed_calls,
+    part_following,
+)
+from retorno.settings import CallListSettings, FollowCallsSettings
+from retorno.work import WorkQueue
+
+# Each loser of a race looks again at what the winner wrote; so many losses are no race.
+MAX_LOOKS = 50
+
+# A contact that is due sooner than the next look at all that will be is told of by itself.
+TOLD_WITHIN = timedelta(seconds=90)
+
+# No number is in more lists.
+MAX_LISTS = 200
+
+# How many contacts of a list are withdrawn at once, while someone waits.
+CLEAR_LIMIT = 500
+PAGE = 100
+
+ENDS = {
+    MissState.RECOVERED: State.REACHED,
+    MissState.RETURNED: State.RETURNED,
+    MissState.DISMISSED: State.DISMISSED,
+    MissState.EXPIRED: State.EXPIRED,
+}
+
+Change = Callable[[Contact], Contact]
+
+
+class Contacts:
+    """Writes contacts, and tells whoever has to know.
+
+    A line is told of a contact that is soon due, and recovery of misses that are blocked.
+    """
+
+    def __init__(self, store: ContactStore, dialler: WorkQueue, misses: Matching) -> None:
+        self._store = store
+        self._dialler = dialler
+        self._misses = misses
+
+    def change(self, contact_id: str, change: Change, now: datetime) -> Contact:
+        """Looks and writes until nobody wrote in between. Raises NotFound, Unavailable."""
+
+        def known(before: Contact | None) -> Contact:
+            if before is None:
+                raise NotFound("there is no such contact")
+            return change(before)
+
+        return self.put(contact_id, known, now)
+
+    def put(
+        self, contact_id: str, change: Callable[[Contact | None], Contact], now: datetime
+    ) -> Contact:
+        """As `change`, for a contact that may be new. Raises Unavailable."""
+        for _ in range(MAX_LOOKS):
+            before = self._store.get(contact_id)
+            after = change(before)
+            try:
+                if after != before:
+                    after = self._store.save(after)
+            except Refused:
+                continue
+            self._tell(before, after, now)
+            return after
+        raise Unavailable("the contact is being written by too many at once")
+
+    def wake(self, line: str, now: datetime) -> None:
+        """Has the dialler look at a line. Raises Unavailable."""
+        self._dialler.send({"line": line}, now)
+
+    def _tell(self, before: Contact | None, after: Contact, now: datetime) -> None:
+        # What was told already is told again: whoever did it may not have come so far.
+        if after.state is State.WAITING and after.due_at <= now + TOLD_WITHIN:
+            self._dialler.send({"line": after.line}, now, after.due_at)
+        was_blocked = before is not None and before.state is State.BLOCKED
+        if after.state is State.BLOCKED or was_blocked:
+            for call_id in after.misses:
+                is_blocked = after.state is State.BLOCKED
+                self._misses.block(after.number_key, call_id, now, blocked=is_blocked)
+
+
+class CallList:
+    """What people see of the contacts, and what they ask for."""
+
+    def __init__(
+        self,
+        store: ContactStore,
+        contacts: Contacts,
+        campaigns: Campaigns,
+        misses: MissedCalls,
+        plan: NumberPlan,
+    ) -> None:
+        self._store = store
+        self._contacts = contacts
+        self._campaigns = campaigns
+        self._misses = misses
+        self._plan = plan
+
+    def ask(self, wanted: Wanted, now: datetime) -> Contact:
+        """Puts somebody on a list who asked for a call; asked again it is the same contact.
+
+        A queue with a campaign has no list of its own. Raises Unavailable.
+        """
+        wanted = self._in_its_list(wanted)
+        contact_id = contact_id_of(wanted.list_name, match_key(wanted.number))
+        return self._contacts.put(contact_id, lambda before: asked(before, wanted, now), now)
+
+    def _in_its_list(self, wanted: Wanted) -> Wanted:
+        if wanted.list_name != line_of_queue(wanted.queue):
+            return wanted
+        for campaign in self._campaigns.all():
+            if campaign.monitored_queue == wanted.queue:
+                place = {"list_name": campaign.campaign_id, "queue": campaign.callback_queue}
+                return wanted.model_copy(update={**place, "max_attempts": campaign.max_attempts})
+        return wanted
+
+    def one(self, contact_id: str) -> Contact:
+        """Raises NotFound, Unavailable."""
+        found = self._store.get(contact_id)
+        if found is None:
+            raise NotFound("there is no such contact")
+        return found
+
+    def in_state(
+        self, list_name: str, state: State, limit: int, start: Mapping[str, str] | None
+    ) -> ContactPage:
+        """Of a list: those who wait as they become due, others as they came there. Raises
+        Unavailable.
+        """
+        return self._store.in_state(list_name, state, limit, start)
+
+    def of_number(self, number: str) -> Sequence[Contact]:
+        """In all lists; `number` in any written form. Raises InvalidInput, Unavailable."""
+        parsed = self._plan.parse(number)
+        if parsed is None:
+            raise InvalidInput("number", "is not a phone number")
+        return self._store.of_number(parsed.match_key, MAX_LISTS)
+
+    def free(self, contact_id: str, now: datetime) -> Contact:
+        """Lets a blocked contact be called again. Raises NotFound, Conflict, Unavailable."""
+
+        def change(before: Contact) -> Contact:
+            if before.state is not State.BLOCKED:
+                raise Conflict(f"the contact is {before.state}, not blocked")
+            return freed(before, now)
+
+        return self._contacts.change(contact_id, change, now)
+
+    def dismiss(self, contact_id: str, dismissal: Dismissal, now: datetime) -> Contact:
+        """Ends a contact, and its missed calls, by a person's decision.
+
+        Raises NotFound, Conflict while it is dialled or where it is over, Unavailable.
+        """
+        contact = self.withdraw(contact_id, State.DISMISSED, now)
+        for call_id in contact.misses:
+            try:
+                self._misses.dismiss(call_id, dismissal, now)
+            except (Conflict, NotFound):
+                # It came to another end, or is a call that goes on.
+                continue
+        return contact
+
+    def withdraw(self, contact_id: str, state: State, now: datetime) -> Contact:
+        """Ends a contact without a call; ended so before, it stays as it is.
+
+        Raises NotFound; Conflict while it is dialled, or where it came to another end; Unavailable.
+        """
+
+        def change(before: Contact) -> Contact:
+            if before.state is state:
+                return before
+            if before.state not in AT_REST:
+                raise Conflict(f"the contact is {before.state}")
+            return withdrawn(before, state, state.value, now)
+
+        return self._contacts.change(contact_id, change, now)
+
+    def wake(self, campaign_id: str, now: datetime) -> None:
+        """Has the dialler look at a campaign that was resumed. Raises Unavailable."""
+        self._contacts.wake(line_of_campaign(campaign_id), now)
+
+    def clear(self, list_name: str, now: datetime) -> int:
+        """Withdraws the contacts of a list that is no more: some hundreds of them, and the dialler
+        the others as they become due. Says how many. Raises Unavailable.
+        """
+        found = [
+            contact
+            for state in sorted(AT_REST)
+            for contact in self._store.in_state(list_name, state, CLEAR_LIMIT, None).items
+        ]
+        for contact in found:
+            self._contacts.change(
+                contact.contact_id,
+                lambda before: withdrawn(before, State.CANCELLED, "no campaign", now),
+                now,
+            )
+        return len(found)
+
+
+class ListFilling:
+    """Follows the recoveries table's stream: misses join the lists of their queue's campaigns, and
+    leave them as they are over.
+    """
+
+    def __init__(
+        self, parts: PartFollowing, store: ContactStore, contacts: Contacts, campaigns: Campaigns
+    ) -> None:
+        self._parts = parts
+        self._store = store
+        self._contacts = contacts
+        self._campaigns = campaigns
+
+    def follow(self, record: Mapping[str, Any], now: datetime) -> None:
+        """Told twice, late or out of order, it does no harm. Raises Unavailable."""
+        news = self._parts.read(record)
+        if news.part and news.part.role is Role.OUTBOUND:
+            return
+        for campaign in self._campaigns.all():
+            if campaign.monitored_queue in news.queues:
+                self._follow_in(campaign, news, now)
+        for queue in sorted(news.queues):
+            self._leave(line_of_queue(queue), queue, news, now)
+
+    def _follow_in(self, campaign: Campaign, news: PartNews, now: datetime) -> None:
+        miss = _open_miss(news, campaign.monitored_queue)
+        if miss is None:
+            self._leave(campaign.campaign_id, campaign.monitored_queue, news, now)
+            return
+        contact_id = contact_id_of(campaign.campaign_id, news.number_key)
+        self._contacts.put(contact_id, lambda before: joined(before, miss, campaign, now), now)
+
+    def _leave(self, list_name: str, queue: str, news: PartNews, now: datetime) -> None:
+        contact_id = contact_id_of(list_name, news.number_key)
+        if _open_miss(news, queue) is None and self._store.get(contact_id):
+            state = _end_of(news)
+            self._contacts.change(
+                contact_id, lambda before: closed(before, news.call_id, state, now), now
+            )
+
+
+class DialledCalls:
+    """Follows the calls table's stream, and has the dialler look at the calls of lists that are
+    over.
+    """
+
+    def __init__(self, calls: CallRules, dialler: WorkQueue) -> None:
+        self._calls = calls
+        self._dialler = dialler
+
+    def follow(self, record: Mapping[str, Any], now: datetime) -> None:
+        """Raises Unavailable."""
+        change = change_of(record, self._calls)
+        if change is None or change.after.campaign is None or change.after.ended_at is None:
+            return
+        before = change.before
+        if before is None or before.campaign is None or before.ended_at is None:
+            self._dialler.send({"call_id": change.after.call_id}, now)
+
+
+def _open_miss(news: PartNews, queue: str) -> Miss | None:
+    """What waits for its customer to be won back in a queue."""
+    part, outcome = news.part, news.outcome
+    if part is None or part.number is None or part.queue != queue:
+        return None
+    if outcome is None or outcome.state not in UNREACHED:
+        return None
+    return Miss(call_id=part.call_id, number=part.number, missed_at=part.at)
+
+
+def _end_of(news: PartNews) -> State:
+    """Of what is no open miss of the queue."""
+    if news.outcome is not None:
+        return ENDS.get(news.outcome.state, State.CANCELLED)
+    # Somebody answered it after all, or it was never a customer's.
+    return State.RETURNED if news.part else State.CANCELLED
+
+
+def pace_of(contact: Contact, campaigns: Mapping[str, Campaign]) -> Pace:
+    """What a contact's calls go by: the usual, outside of campaigns and in one that is no more."""
+    return campaigns.get(contact.list_name, Pace())
+
+
+def contacts(settings: CallListSettings) -> Contacts:
+    return Contacts(
+        ContactStore(settings.contacts_table), WorkQueue(settings.dialler_queue), matching(settings)
+    )
+
+
+def dialled_calls(settings: FollowCallsSettings) -> DialledCalls:
+    return DialledCalls(call_rules(settings), WorkQueue(settings.dialler_queue))
+
+
+def call_list(settings: CallListSettings) -> CallList:
+    return CallList(
+        ContactStore(settings.contacts_table),
+        contacts(settings),
+        campaigns(settings),
+        missed_calls(settings),
+        settings.number_plan,
+    )
+
+
+def list_filling(settings: CallListSettings) -> ListFilling:
+    return ListFilling(
+        part_following(settings),
+        ContactStore(settings.contacts_table),
+        contacts(settings),
+        campaigns(settings),
+    )
