@@ -79,7 +79,7 @@ def _print_verdict(centre: Centre, differences: Sequence[str]) -> None:
 
 
 def _print_live_verdict(live: Live) -> None:
-    print(f"Live, {live.figures()}.")
+    print(f"Live: {live.figures()}.")
     if not live.disagreements:
         print("The exchange agrees: no dial beyond a limit, nobody in two calls or left reserved.")
         return
@@ -104,8 +104,8 @@ def _print_next_steps(client: Client, home: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.simulate", description=__doc__)
     add = parser.add_argument
-    add("--days", type=int, default=3, choices=range(1, MOST_DAYS + 1), help="simulated days")
-    add("--minutes", type=float, default=1.5, help="how long they take")
+    add("--days", type=int, default=2, choices=range(1, MOST_DAYS + 1), help="simulated days")
+    add("--minutes", type=float, default=1, help="how long they take")
     add("--live", type=_count, default=90, help="seconds that it goes on in real time")
     add("--customers", type=_count, default=600, help="each rings about once a day")
     add("--agents", type=_count, default=10, help="in two shifts")

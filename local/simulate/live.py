@@ -43,6 +43,8 @@ SETTLES_WITHIN = 45
 
 EARLY_CALLS = 12
 EARLY_PATIENCE = 80
+# Operators look at offers in real time.
+LATE_PATIENCE_FACTOR = 3
 
 # The queue whose missed callers a campaign rings back; in another one, callers may ask for it.
 MONITORED, OTHER = QUEUES[0], QUEUES[-1]
@@ -138,7 +140,10 @@ class Live:
         became = ", ".join(f"{count} {state}" for state, count in states.most_common())
         taken = sum(call.came_in and bool(call.talked_at) for call in self._calls())
         dials = len(self.scene.dials())
-        return f"{taken} calls taken and {dials} placed, to {len(self.contacts)} contacts: {became}"
+        return (
+            f"{taken} waiting callers were taken and {dials} calls placed; "
+            f"{len(self.contacts)} contacts: {became or 'none'}"
+        )
 
     def _compare(self) -> None:
         people = {call.customer for call in self._calls() if call.customer}
@@ -184,7 +189,8 @@ class Live:
         moment = OPENS_AFTER + EARLY_CALLS_WITHIN
         while moment < (end - began).total_seconds() - NO_CALLS_IN_THE_LAST:
             queue = self._random.choice(QUEUES)
-            after(moment, partial(self._ring_in, queue, patience(self._random)))
+            waits = LATE_PATIENCE_FACTOR * patience(self._random)
+            after(moment, partial(self._ring_in, queue, waits))
             moment += self._random.expovariate(1 / BETWEEN_CALLS)
 
     def _in_some_order(self, customers: Sequence[Customer]) -> Iterator[Customer]:
