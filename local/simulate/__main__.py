@@ -47,8 +47,11 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
     try:
         with watching(plain=options.plain) as show:
             play.run(options.minutes, show)
+        print("All is told. Going live, once calls whose end was lost are closed (a minute)…")
+        play.differences()
+        with watching(plain=options.plain) as show:
             live = go_live(centre, options.live, options.seed, options.home, show)
-        print("All calls are told. Comparing, once those whose end was lost are closed…")
+        print("Comparing…")
         differences = play.differences()
     except KeyboardInterrupt:
         print("Stopped early: the API was not compared with what happened.")
@@ -104,7 +107,7 @@ def _print_next_steps(client: Client, home: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.simulate", description=__doc__)
     add = parser.add_argument
-    add("--days", type=int, default=2, choices=range(1, MOST_DAYS + 1), help="simulated days")
+    add("--days", type=int, default=1, choices=range(1, MOST_DAYS + 1), help="simulated days")
     add("--minutes", type=float, default=1, help="how long they take")
     add("--live", type=_count, default=90, help="seconds that it goes on in real time")
     add("--customers", type=_count, default=600, help="each rings about once a day")

@@ -88,12 +88,12 @@ class LiveScene:
         return panel(table, f"Waiting callers: {len(waiting)}")
 
     def _dials(self) -> RenderableType:
-        table = table_of("rung back", "by", "after", "result")
+        table = table_of("rung back", "by", "free for", "result")
         for call in islice(reversed(self.dials()), LAST_DIALS):
             wait = self.seconds_free(call)
             after = "" if wait is None else f"{wait:.1f} s"
             table.add_row(_whom(call), call.agent, after, _result(call))
-        return panel(table, "Last dials, and how long the operator had been free")
+        return panel(table, "Last dials")
 
     def _figures(self) -> RenderableType:
         footer = Table.grid(expand=True)
