@@ -41,6 +41,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     ),
     "FollowAgents": ({"Records": []}, {"batchItemFailures": []}),
     "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "FollowDoNotCall": ({"Records": []}, {"batchItemFailures": []}),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),

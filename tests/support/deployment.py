@@ -53,6 +53,7 @@ class Deployment:
         self._calls = Stream("calls")
         self._recoveries = Stream("recoveries")
         self._agents = Stream("agents")
+        self._do_not_call = Stream("do-not-call")
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -112,6 +113,7 @@ class Deployment:
             ("MatchRecoveries", "FollowCalls"): self.new_records(),
             ("FillCallList",): self._recoveries.new_records(),
             ("FollowAgents",): self._agents.new_records(),
+            ("FollowDoNotCall",): self._do_not_call.new_records(),
         }
         for followers, records in told.items():
             for function in followers if records else ():

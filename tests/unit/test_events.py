@@ -79,6 +79,7 @@ OTHERS = {
     "fill_call_list/missed_call",
     "follow_agents/ana_is_free",
     "follow_calls/short_answer",
+    "follow_do_not_call/call_me_no_more",
 }
 
 
@@ -242,6 +243,7 @@ def test_a_missed_caller_is_called_back(deployment: Deployment) -> None:
     assert invoke(deployment, "fill_call_list/missed_call") == {"batchItemFailures": []}
     (message,) = deployment.messages("DiallerQueue")
     assert message["line"] == "campaign:vendas"
+    assert invoke(deployment, "follow_do_not_call/call_me_no_more") == {"batchItemFailures": []}
     assert invoke(deployment, "dial_callbacks/ana_is_free") == {"batchItemFailures": []}
     invoke(deployment, "watch_callbacks/every_minute")
     (message,) = deployment.messages("DiallerQueue")

@@ -201,6 +201,10 @@ class CallListSettings(CallbackCampaignSettings, RecoverySettings):
     dialler_queue: str
 
 
+class FillCallListSettings(CallListSettings, CallingSettings):
+    pass
+
+
 class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
 
