@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -54,9 +54,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._pool.clear()
 
-    def send_calls(self, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def send_calls(self, events: Sequence[dict[str, Any]]) -> None:
         body = json.dumps({"events": events}).encode()
-        return self._post("/webhooks/calls", body, "application/json")
+        answer = self._post("/webhooks/calls", body, "application/json")
+        if answer["refused"]:
+            raise CloudError(f"the API refused an event: {answer['refused'][0]}")
 
     def send_queue_log(self, lines: bytes) -> dict[str, Any]:
         return self._post("/webhooks/asterisk/queue-log", lines, "text/plain; charset=utf-8")
@@ -75,7 +77,8 @@ class Client:
 
     def dispose(self, call_id: str, code: str) -> bool:
         """Sums a call up; False where the API does not know the call yet."""
-        return "code" in self._write("PUT", f"/calls/{call_id}/disposition", {"code": code}, 404)
+        path, also = f"/calls/{call_id}/disposition", (HTTPStatus.NOT_FOUND,)
+        return "code" in self._write("PUT", path, {"code": code}, also)
 
     def as_user(self, token: str) -> "Client":
         """The same stack, to somebody else."""
@@ -83,7 +86,7 @@ class Client:
 
     def set_up(self, path: str, draft: dict[str, Any]) -> dict[str, Any]:
         """Makes an agent, a queue or a campaign what it is to be, whether or not it was there."""
-        version = self._get(path, also=HTTPStatus.NOT_FOUND).get("version")
+        version = self._get(path, also=(HTTPStatus.NOT_FOUND,)).get("version")
         headers = {"If-Match": f'"{version}"'} if version else {}
         return self._write("PUT", path, draft, headers=headers)
 
@@ -96,12 +99,12 @@ class Client:
 
     def offer(self) -> dict[str, Any] | None:
         """The call that is offered to the user; None while none is."""
-        found = self._get("/offers/me", also=HTTPStatus.NOT_FOUND)
+        found = self._get("/offers/me", also=(HTTPStatus.NOT_FOUND,))
         return found if "offer_id" in found else None
 
     def answer_offer(self, offer_id: str, answer: str) -> None:
         """`accept` or `reject`. The call may be gone by then."""
-        self._write("POST", f"/offers/{offer_id}/{answer}", {}, also=HTTPStatus.CONFLICT)
+        self._write("POST", f"/offers/{offer_id}/{answer}", {}, also=(HTTPStatus.CONFLICT,))
 
     def say(self, state: str, reason: str | None = None) -> None:
         """What the user, an agent, is from now on."""
@@ -130,9 +133,9 @@ class Client:
         return self._write("POST", "/callbacks", wish, headers={"Idempotency-Key": key})
 
     def request_callback(self, call_id: str) -> bool:
-        """For a caller who waits; False where the API does not know of the call yet."""
-        body = {"call_id": call_id}
-        return "contact_id" in self._write("POST", "/callback-requests", body, 404)
+        """For a caller who waits; False where the API does not know that, or not yet."""
+        body, also = {"call_id": call_id}, (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+        return "contact_id" in self._write("POST", "/callback-requests", body, also)
 
     def import_customers(self, content: bytes) -> dict[str, Any]:
         """Imports a CSV file, and gives what became of it."""
@@ -163,7 +166,7 @@ class Client:
         method: str,
         path: str,
         body: object,
-        also: int = 0,
+        also: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         own = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
@@ -181,19 +184,23 @@ class Client:
         }
         return self._request("POST", path, headers=headers, body=body)
 
-    def _get(self, path: str, query: dict[str, str] | None = None, also: int = 0) -> dict[str, Any]:
+    def _get(
+        self, path: str, query: dict[str, str] | None = None, also: Collection[int] = ()
+    ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
         return self._request("GET", path, headers=headers, fields=query, also=also)
 
-    def _request(self, method: str, path: str, also: int = 0, **request: Any) -> dict[str, Any]:
-        """`also` is a status that is no failure here."""
+    def _request(
+        self, method: str, path: str, also: Collection[int] = (), **request: Any
+    ) -> dict[str, Any]:
+        """`also` are statuses that are no failure here."""
         try:
             response = self._pool.request(method, self.api_url + path, **request)
         except urllib3.exceptions.HTTPError:
             raise CloudError(
                 f"nothing answers at {self.api_url}: start it with `python -m local up`"
             ) from None
-        if response.status not in (200, 201, 202, 204, also):
+        if response.status not in (200, 201, 202, 204, *also):
             text = " ".join(response.data.decode(errors="replace").split())
             raise CloudError(f"{method} {path} answered {response.status}: {text[:200]}")
         answer: dict[str, Any] = response.json() if response.data else {}

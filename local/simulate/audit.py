@@ -1,13 +1,15 @@
 """Whether the product kept its word in the live part, by the record of the exchange."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from local.simulate.switch import Call
 from local.simulate.truth import Truth
 
 RESERVED = frozenset({"on_offer", "dialling"})
+
+PROMISE = "promise:"
 
 Contact = dict[str, Any]
 
@@ -30,11 +32,9 @@ def disagreements(
     calls: Sequence[Call],
     contacts: Sequence[Contact],
     operators: Sequence[dict[str, Any]],
-    limits: Mapping[str, int],
-    default_limit: int,
+    limit_of: Callable[[str], int],
 ) -> list[str]:
-    """A line for each. `limits` are the most dials to a contact, by list; `default_limit` holds for
-    all other lists."""
+    """A line for each. `limit_of` says how often a contact of a list may be dialled."""
     dialled: defaultdict[str, list[Call]] = defaultdict(list)
     for call in calls:
         if not call.came_in:
@@ -45,9 +45,7 @@ def disagreements(
         *(
             line
             for each in contacts
-            for line in _of_contact(
-                each, dialled[each["number"]], limits.get(each["list_name"], default_limit)
-            )
+            for line in _of_contact(each, dialled[each["number"]], limit_of(each["list_name"]))
         ),
         *_not_on_a_list(dialled, contacts),
     ]
@@ -72,7 +70,9 @@ def _of_contact(contact: Contact, dials: Sequence[Call], limit: int) -> Iterable
     if contact["attempts"] != len(dials):
         yield f"{who} was dialled {len(dials)} times, but the API says {contact['attempts']}"
     state = _state(dials, limit)
-    if contact["state"] != state:
+    # What else becomes of a promise that was not kept is its own.
+    is_told = not contact["list_name"].startswith(PROMISE) or state == "reached"
+    if contact["state"] != state and is_told:
         yield f"{who} is {state}, but the API says {contact['state']}"
 
 

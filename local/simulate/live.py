@@ -17,7 +17,7 @@ from typing import Any
 
 from local import cloud
 from local.client import Client
-from local.simulate.audit import Contact, account, disagreements
+from local.simulate.audit import PROMISE, Contact, account, disagreements
 from local.simulate.centre import RUN_PREFIX, Centre, patience
 from local.simulate.exchange import Exchange, serving, telling
 from local.simulate.floor import OPENS_AFTER, Console, at_work, open_floor
@@ -33,13 +33,13 @@ PACE = 0.05
 
 # Seconds, in real time.
 TICK = 0.25
-BETWEEN_LOOKS = 2
+BETWEEN_LOOKS = 3
 EARLY_CALLS_WITHIN = 5
 BETWEEN_CALLS = 4
 ASKS_AFTER = 2
 PROMISED_AFTER = 25
 NO_CALLS_IN_THE_LAST = 15
-SETTLES_WITHIN = 45
+SETTLES_WITHIN = 90
 
 EARLY_CALLS = 12
 EARLY_PATIENCE = 80
@@ -49,8 +49,9 @@ LATE_PATIENCE_FACTOR = 3
 # The queue whose missed callers a campaign rings back; in another one, callers may ask for it.
 MONITORED, OTHER = QUEUES[0], QUEUES[-1]
 MOST_DIALS = 2
-# To whoever is on no campaign's list, but asked for a call.
-MOST_DIALS_ELSEWHERE = 3
+# To whoever asked for a call in a queue without a campaign, or at a time.
+MOST_DIALS_AS_ASKED = 3
+MOST_DIALS_AS_PROMISED = 1
 CAMPAIGN = {
     "name": f"Retorno de {MONITORED}",
     "monitored_queue": MONITORED,
@@ -149,10 +150,14 @@ class Live:
         people = {call.customer for call in self._calls() if call.customer}
         numbers = {each.number for each in people if not each.withheld}
         self.contacts = [each for number in numbers for each in self._client.contacts_of(number)]
-        limits = {self._campaign_id: MOST_DIALS}
         self.disagreements = disagreements(
-            self._calls(), self.contacts, self._operators(), limits, MOST_DIALS_ELSEWHERE
+            self._calls(), self.contacts, self._operators(), self._limit_of
         )
+
+    def _limit_of(self, list_name: str) -> int:
+        if list_name.startswith(PROMISE):
+            return MOST_DIALS_AS_PROMISED
+        return MOST_DIALS if list_name == self._campaign_id else MOST_DIALS_AS_ASKED
 
     def _calls(self) -> list[Call]:
         return list(self._switch.calls.values())
@@ -194,32 +199,39 @@ class Live:
             moment += self._random.expovariate(1 / BETWEEN_CALLS)
 
     def _in_some_order(self, customers: Sequence[Customer]) -> Iterator[Customer]:
-        """Those who are known, and on no list of missed callers."""
+        """Each of them calls once at most."""
         known = [each for each in customers if not each.withheld]
         return iter(self._random.sample(known, len(known)))
 
     def _ring_in(self, queue: str, seconds: float) -> Call | None:
+        caller = next(self._callers, None)
         # Somebody who is being rung back does not call at the same time.
-        with suppress(Engaged, StopIteration):
-            return self._switch.ring_in(next(self._callers), queue, seconds, datetime.now(UTC))
+        with suppress(Engaged):
+            if caller:
+                return self._switch.ring_in(caller, queue, seconds, datetime.now(UTC))
         return None
 
     def _ring_in_and_ask(self) -> None:
         if call := self._ring_in(OTHER, 10 * EARLY_PATIENCE):
-            moment = datetime.now(UTC) + timedelta(seconds=ASKS_AFTER)
-            self._agenda.put(moment, partial(self._ask, call))
+            self._soon(ASKS_AFTER, partial(self._ask, call))
 
     def _ask(self, call: Call) -> None:
         """Who waits would rather be called back, and hangs up once that is noted."""
+        if not call.waits:
+            return
         if self._client.request_callback(call.call_id):
             self._switch.hang_up(call, datetime.now(UTC))
         else:
-            self._agenda.put(datetime.now(UTC) + timedelta(seconds=TICK), partial(self._ask, call))
+            self._soon(TICK, partial(self._ask, call))
+
+    def _soon(self, seconds: float, act: Callable[[], object]) -> None:
+        self._agenda.put(datetime.now(UTC) + timedelta(seconds=seconds), act)
 
     def _promise(self) -> None:
         at = datetime.now(UTC) + timedelta(seconds=PROMISED_AFTER)
-        wish = {"number": next(self._callers).number, "at": at.isoformat(), "queue": OTHER}
-        self._client.promise(wish, self._campaign_id)
+        if customer := next(self._callers, None):
+            wish = {"number": customer.number, "at": at.isoformat(), "queue": OTHER}
+            self._client.promise(wish, key=self._campaign_id)
 
     # --- What there is to see ---------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ def told(
     switch: Switch, *contacts: dict[str, Any], operators: tuple[dict[str, Any], ...] = ()
 ) -> list[str]:
     calls = list(switch.calls.values())
-    return disagreements(calls, contacts, operators, LIMITS, default_limit=3)
+    return disagreements(calls, contacts, operators, lambda name: LIMITS.get(name, 3))
 
 
 # --- The reckoning --------------------------------------------------------------------------------
@@ -94,6 +94,15 @@ def test_each_broken_word_is_told() -> None:
     ]
     assert told(switch) == ["x-1 was placed to somebody on no list"]
     assert told(switch, contact(customer, "blocked", 3, of="queue:suporte")) == []
+
+
+def test_what_becomes_of_a_promise_is_its_own_unless_it_was_kept() -> None:
+    kept, broken = person("talks"), person("is away")
+    expired = contact(broken, "expired", 1, of="promise:1")
+    assert told(dialled(broken), expired) == []
+    assert told(dialled(kept), expired) == [
+        "contact 01234567 of promise:1 is reached, but the API says expired"
+    ]
 
 
 def test_a_telephone_that_is_rung_twice_is_told(customer: Customer) -> None:
