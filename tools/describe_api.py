@@ -26,6 +26,9 @@ CONFLICTING = {
     "POST /customers",
     "PUT /customers/{customer_id}",
     "DELETE /agents/{agent}",
+    "POST /callbacks",
+    "PUT /callbacks/{callback_id}",
+    "DELETE /callbacks/{callback_id}",
 }
 
 # What is written in place of what was seen.
@@ -34,6 +37,8 @@ CONDITIONAL = {
     "DELETE /customers/{customer_id}",
     "PUT /agents/{agent}",
     "DELETE /agents/{agent}",
+    "PUT /callbacks/{callback_id}",
+    "DELETE /callbacks/{callback_id}",
 }
 
 REFUSALS = {

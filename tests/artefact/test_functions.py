@@ -47,6 +47,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
     "SplitImports": (UPLOADED, None),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
+    "KeepPromises": ({}, None),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
     "SweepCalls": ({}, None),
     "WatchCallbacks": ({}, None),
@@ -72,6 +73,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
     "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
+    "ScheduleCallbacks": (http("GET /callbacks", claims=SUPERVISOR), 200, JSON),
     "ReviewVoicemail": (http("GET /voicemail-reviews", claims=SUPERVISOR), 200, JSON),
 }
 

@@ -19,6 +19,7 @@ REGION: Final = "sa-east-1"
 BUCKET = "kept-payloads"
 FILES_BUCKET = "files"
 QUEUE = "deferred-calls"
+SCHEDULES = "promises"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
 ZENVIA_SECRET = "not-a-secret-either"
@@ -39,6 +40,7 @@ class Deployment:
             "CustomersTable": "customers",
             "JobsTable": "jobs",
             "DialsTable": "dials",
+            "PromisesTable": "promises",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
@@ -58,6 +60,7 @@ class Deployment:
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
+        boto3.client("scheduler").create_schedule_group(Name=SCHEDULES)
         self._variables: dict[str, str] = {}
         self._names = {
             **tables,
@@ -72,6 +75,7 @@ class Deployment:
             "ConnectInstanceArn": INSTANCE_ARN,
             "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
             "DialSecret": _secret("dial", current=DIAL_SECRET),
+            "PromiseSchedules": SCHEDULES,
             "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
 

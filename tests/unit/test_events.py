@@ -57,6 +57,9 @@ STATUSES = {
     "place_calls/without_a_key": 422,
     "read_calls/calls_of_a_number": 200,
     "read_calls/no_such_call": 404,
+    "schedule_callbacks/offer_on_a_sunday": 409,
+    "schedule_callbacks/today": 200,
+    "schedule_callbacks/tomorrow_at_three": 201,
     "review_voicemail/no_verdict": 422,
     "review_voicemail/suspects": 200,
 }
@@ -67,6 +70,8 @@ OTHERS = {
     "ingest_connect_contacts/missed_call",
     "export_customers/asked_for",
     "import_customers/two_rows",
+    "keep_promises/every_minute",
+    "keep_promises/of_no_such_promise",
     "match_recoveries/missed_call",
     "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
@@ -278,6 +283,21 @@ def test_the_sweeper_runs_on_its_schedule(deployment: Deployment, clock: Stopped
     clock.advance(hours=5)
     invoke(deployment, "sweep_calls/every_minute")
     assert shown(deployment, "pbx-1")["end_reason"] == "no_end_event"
+
+
+def test_a_schedule_of_no_promise_does_no_harm(deployment: Deployment) -> None:
+    answer = invoke(deployment, "keep_promises/of_no_such_promise")
+    assert answer == {"batchItemFailures": []}
+
+
+def test_a_promise_whose_schedule_is_lost_comes_onto_the_list(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    promise = json.loads(invoke(deployment, "schedule_callbacks/tomorrow_at_three")["body"])
+    clock.advance(days=1, hours=6)
+    invoke(deployment, "keep_promises/every_minute")
+    (listed,) = json.loads(invoke(deployment, "schedule_callbacks/today")["body"])["items"]
+    assert (listed["callback_id"], listed["state"]) == (promise["callback_id"], "listed")
 
 
 def test_missed_calls_expire_on_a_schedule(deployment: Deployment, clock: StoppedClock) -> None:

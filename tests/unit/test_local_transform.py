@@ -126,3 +126,13 @@ def test_secrets_are_known_by_their_arn_and_hold_letters_and_digits(
     assert variables["WEBHOOK_SECRET"] == {"Fn::GetAtt": ["WebhookSecret", "Id"]}
     secret = resources["WebhookSecret"]["Properties"]["GenerateSecretString"]
     assert set(secret["ExcludeCharacters"]) >= set("\"'`$\\")
+
+
+def test_schedules_are_of_the_default_group_to_policies(resources: dict[str, Any]) -> None:
+    allowed = [
+        statement["Resource"]["Fn::Sub"]
+        for policy in resources["ScheduleCallbacksRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "scheduler:CreateSchedule" in statement["Action"]
+    ]
+    assert [arn.partition(":schedule/")[2] for arn in allowed] == ["default/*"]

@@ -229,3 +229,16 @@ class DiallerSettings(CallListSettings, DialSettings):
     @property
     def webhooks_url(self) -> str:
         return self.public_url or self.api_url
+
+
+class KeepPromisesSettings(CallListSettings):
+    promises_table: str
+    promise_schedules: str
+    promises_queue_arn: str
+    promise_dead_letters_arn: str
+    scheduler_role_arn: str
+    time_zone: ZoneInfo
+
+
+class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
+    pass
