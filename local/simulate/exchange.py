@@ -178,7 +178,8 @@ def serving(exchange: Exchange) -> Iterator[str]:
 
 @contextmanager
 def telling(switch: Switch, tell: Callable[[list[Event]], object]) -> Iterator[None]:
-    """For as long as the block lasts, time goes by in the switch, and its events are told.
+    """For as long as the block lasts, time goes by in the switch, and its events are told. Calls
+    that go on longer are cut.
 
     Raises CloudError at the end, if the last could not be told.
     """
@@ -197,7 +198,7 @@ def telling(switch: Switch, tell: Callable[[list[Event]], object]) -> Iterator[N
     finally:
         closing.set()
         thread.join()
-    teller.tell(switch.advance(datetime.now(UTC)))
+        teller.tell(switch.close(datetime.now(UTC)))
 
 
 class _Server(ThreadingHTTPServer):

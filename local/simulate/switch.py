@@ -174,6 +174,16 @@ class Switch:
             take, leave = partial(self._take, call), partial(self._put_back, call)
             self._ring_operator(call, order.telephone, take, leave)
 
+    def close(self, now: datetime) -> list[Event]:
+        """Ends all calls, and gives the last events."""
+        with self._at(now):
+            self._agenda = Timeline()
+            for call in self.calls.values():
+                if not call.ended_at:
+                    self._end(call, "completed" if call.talked_at else "failed", "closed")
+            events, self._events = self._events, []
+            return events
+
     @property
     def is_idle(self) -> bool:
         """Whether nobody is in a call, and all events are taken."""

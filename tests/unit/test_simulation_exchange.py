@@ -209,6 +209,18 @@ def test_who_is_not_picked_up_waits_on(customer: Customer) -> None:
     assert list(switch.connections) == [f"{2:032x}"]
 
 
+def test_calls_that_go_on_are_cut_in_the_end(customer: Customer) -> None:
+    waiting = next(each for each in settle(9, 2, NOW) if each.number != customer.number)
+    switch = switch_of(customer, waiting)
+    talk = dial(switch, customer.number)
+    switch.ring_in(waiting, "vendas", 60, at(30))
+    switch.advance(at(45))
+    assert talk.talked_at
+    assert sorted(stages(switch.close(at(45)))) == ["completed", "failed"]
+    assert switch.is_idle
+    assert switch.advance(at(900)) == []
+
+
 def test_fifty_operators_and_a_thousand_customers() -> None:
     customers = [each for each in settle(1000, 1, NOW) if not each.withheld]
     assert {each.habit for each in customers} == set(HABITS)
