@@ -1,6 +1,7 @@
 """What the embedded cloud gets instead of the template; against template.yaml itself."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ def template() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def resources(template: dict[str, Any]) -> dict[str, Any]:
+def expanded(template: dict[str, Any]) -> dict[str, Any]:
     before = copy.deepcopy(template)
     expanded = expand(
         template,
@@ -31,8 +32,21 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
         run=RUN,
     )
     assert template == before, "the template itself stays as it is"
+    return expanded
+
+
+@pytest.fixture(scope="module")
+def resources(expanded: dict[str, Any]) -> dict[str, Any]:
     resources: dict[str, Any] = expanded["Resources"]
     return resources
+
+
+def test_a_telephone_system_may_be_on_this_machine(
+    template: dict[str, Any], expanded: dict[str, Any]
+) -> None:
+    address = "http://127.0.0.1:4000"
+    patterns = [each["Parameters"]["DialUrl"]["AllowedPattern"] for each in (template, expanded)]
+    assert [bool(re.match(pattern, address)) for pattern in patterns] == [False, True]
 
 
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
