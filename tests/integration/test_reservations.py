@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import boto3
 import pytest
 
-from retorno.agents.model import AgentDraft, Hold, HoldKind, State, Wish
+from retorno.agents.model import UNANSWERED_PAUSE, AgentDraft, Hold, HoldKind, State, Wish
 from retorno.agents.service import Agents, Availability, Reservations
 from retorno.agents.store import AgentStore
 from retorno.dynamodb import RefusedTogether, write_together
@@ -83,6 +83,20 @@ def test_a_hold_that_nobody_released_ends(reservations: Reservations) -> None:
     hold(reservations, "ana", an_offer("o", 30), 10)
     assert idle(reservations, 29) == ["bia"]
     assert idle(reservations, 30) == ["bia", "ana"]
+
+
+def test_who_did_not_answer_may_be_paused_as_they_are_released(
+    reservations: Reservations, store: AgentStore
+) -> None:
+    people = Agents(store, NumberPlan("BR"))
+    hold(reservations, "ana", an_offer("o", 30), 10)
+    reservations.release("ana", "another", at(15), UNANSWERED_PAUSE)
+    reservations.release("ana", "o", at(40), UNANSWERED_PAUSE)
+    assert people.one("ana").presence.wish == UNANSWERED_PAUSE
+    hold(reservations, "bia", an_offer("p", 30), 10)
+    people.ask("bia", Wish(state=State.OFFLINE), at(12))
+    reservations.release("bia", "p", at(15), UNANSWERED_PAUSE)
+    assert people.one("bia").presence.wish.state is State.OFFLINE
 
 
 def test_nobody_is_released_who_is_not_registered(reservations: Reservations) -> None:

@@ -378,6 +378,7 @@ class TestTwilioTells:
     def test_nor_does_the_operator(self) -> None:
         call = self.call(self.told(1, "ringing"), self.told(31, "no-answer"))
         assert (call.status, call.was_answered, call.number) == ("no_answer", False, None)
+        assert call.end_reason == "operator_no_answer"
 
 
 class TestZenvia:

@@ -141,6 +141,10 @@ class Wish(Frozen):
         return reason
 
 
+# What an agent is whose telephone rang and was not picked up: whoever is away cannot say so.
+UNANSWERED_PAUSE = Wish(state=State.PAUSED, reason="Não atendeu o telefone")
+
+
 class HoldKind(StrEnum):
     OFFER = "offer"
     DIAL = "dial"

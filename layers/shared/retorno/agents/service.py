@@ -216,11 +216,18 @@ class Reservations:
         over = stretches_of([stored.presence, after.presence])
         return self._store.saving(stored, after, over)
 
-    def release(self, agent: str, hold_id: str, now: datetime) -> None:
-        """Ends a hold, if it still stands. Raises Unavailable."""
+    def release(self, agent: str, hold_id: str, now: datetime, wish: Wish | None = None) -> None:
+        """Ends a hold, if it still stands. An agent who was held last for it, and did not ask for
+        anything else meanwhile, is then what `wish` says. Raises Unavailable.
+        """
 
         def write(before: Stored) -> Stored:
-            return _move(self._store, before, [released(before.presence, hold_id, now)])
+            presence = before.presence
+            steps = [released(presence, hold_id, now)]
+            was_last = presence.hold is not None and presence.hold.hold_id == hold_id
+            if wish and was_last and presence.wish.state is State.AVAILABLE:
+                steps.append(asked(steps[0], wish, now))
+            return _move(self._store, before, steps)
 
         with suppress(NotFound):
             _decided(self._store, agent, write)

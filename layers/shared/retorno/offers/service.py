@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from retorno import clock
-from retorno.agents.model import HoldKind, Stored, Wish
+from retorno.agents.model import UNANSWERED_PAUSE, HoldKind, Stored, Wish
 from retorno.agents.model import State as Presence
 from retorno.agents.service import Agents, Reservations, agents, reservations
 from retorno.calls.model import Call, CallRules
@@ -63,7 +63,6 @@ IDLE_LIMIT = 100
 FREE = frozenset({Presence.AVAILABLE, Presence.ON_OFFER, Presence.DIALLING})
 
 SILENT_PAUSE = Wish(state=Presence.PAUSED, reason="Não respondeu a uma chamada")
-UNANSWERED_PAUSE = Wish(state=Presence.PAUSED, reason="Não atendeu o telefone")
 
 NOT_PICKED_UP = "the telephone was not picked up"
 NEVER_TAKEN = "the telephone system never took the order"
@@ -288,23 +287,14 @@ class Offers:
         pause: Wish | None = None,
         not_before: datetime | None = None,
     ) -> None:
-        """The offer came to nothing: the call is in the line again, and the agent released. Who
-        refused the call, or is paused for silence, passed it on.
+        """The offer came to nothing: the call is in the line again, and the agent released, to be
+        paused unless they want to be something else. Who refused the call, or is paused for
+        silence, passed it on.
         """
         passed_by = ended.agent if pause or ended.state is State.REJECTED else None
         after = known.back(now, passed_by=passed_by, not_before=not_before)
         self._store.save(known, after, ended)
-        if pause:
-            self._pause(ended, pause, now)
-        self._reservations.release(ended.agent, ended.offer_id, now)
-
-    def _pause(self, ended: Offer, pause: Wish, now: datetime) -> None:
-        """Unless the agent has been something else since, or wants to be."""
-        with suppress(NotFound):
-            presence = self._agents.one(ended.agent).presence
-            is_last = presence.hold is not None and presence.hold.hold_id == ended.offer_id
-            if is_last and presence.wish.state is Presence.AVAILABLE:
-                self._agents.ask(ended.agent, pause, now)
+        self._reservations.release(ended.agent, ended.offer_id, now, pause)
 
     def _not_picked_up(self, known: Waiting, offer: Offer, now: datetime) -> None:
         ended = offer.ended(State.FAILED, now, NOT_PICKED_UP)

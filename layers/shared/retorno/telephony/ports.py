@@ -51,6 +51,11 @@ class AnsweredBy(StrEnum):
 ENDED_IN_IVR = "ended_in_ivr"
 
 
+# The end reason of a call that was placed for an operator who did not pick up: nobody ever rang the
+# customer.
+OPERATOR_NO_ANSWER = "operator_no_answer"
+
+
 @dataclass(frozen=True, slots=True)
 class CallEvent:
     """One thing that a provider says of a call; what it does not say is None.

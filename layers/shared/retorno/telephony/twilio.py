@@ -24,6 +24,7 @@ from retorno.telephony.ports import (
     EARLIEST,
     MAX_AHEAD,
     MAX_NAME_LENGTH,
+    OPERATOR_NO_ANSWER,
     AnsweredBy,
     CallEvent,
     Direction,
@@ -63,12 +64,14 @@ INBOUND_STAGES = STAGES | {"in-progress": Stage.QUEUED, "completed": Stage.CANCE
 # An operator's client is connected at once: only the leg that it dials tells of an answer.
 CLIENT_STAGES = STAGES | {"in-progress": Stage.RINGING, "completed": Stage.NO_ANSWER}
 
+NOT_PICKED_UP = ("busy", "no-answer", "canceled", "failed")
+
 # An operator's telephone that Retorno rings says nothing of the customer, but that no one was
 # reached if it ends before the leg that it dials.
 TELEPHONE_STAGES = {
     **dict.fromkeys(("queued", "initiated", "ringing"), Stage.QUEUED),
     "completed": Stage.NO_ANSWER,
-    **{status: STAGES[status] for status in ("busy", "no-answer", "canceled", "failed")},
+    **{status: STAGES[status] for status in NOT_PICKED_UP},
 }
 
 # An operator's leg that ends leaves the caller's call as it is.
@@ -207,6 +210,7 @@ def _operator(address: str) -> str | None:
 def _events(fields: Mapping[str, str], plan: NumberPlan, now: datetime) -> list[CallEvent]:
     leg = _placed_leg(fields) if DIAL_ID in fields else _leg(fields, plan)
     status = fields.get("CallStatus", "")
+    never_dialled = leg.stages is TELEPHONE_STAGES and status in NOT_PICKED_UP
     told = CallEvent(
         call_id=leg.call_id,
         provider=Twilio.name,
@@ -216,7 +220,7 @@ def _events(fields: Mapping[str, str], plan: NumberPlan, now: datetime) -> list[
         agent=leg.agent,
         leg_number=leg.number,
         queue=fields.get(QUEUE) or None,
-        reason=status or None,
+        reason=OPERATOR_NO_ANSWER if never_dialled else status or None,
         answered_by=_answered_by(fields.get("AnsweredBy", "")),
     )
     if leg.direction is not None:
