@@ -257,16 +257,40 @@ def test_who_is_in_a_call_is_not_called(centre: Centre) -> None:
     assert centre.rung == [(CUSTOMER, "ana")]
 
 
-def test_who_does_not_want_calls_is_not_called(centre: Centre) -> None:
+def never_call(centre: Centre, number: str = CUSTOMER) -> None:
+    entry = {"origin": "customer", "scope": "all"}
+    route = f"PUT /do-not-call/{number}"
+    assert centre.ask(route, entry, pattern="/do-not-call/{number}").status == 200
+
+
+def test_who_does_not_want_calls_is_taken_off_the_list(centre: Centre) -> None:
     centre.campaign()
     centre.miss("in-1")
-    entry = {"origin": "customer", "scope": "all"}
-    route = f"PUT /do-not-call/{CUSTOMER}"
-    assert centre.ask(route, entry, pattern="/do-not-call/{number}").status == 200
-    centre.agent("ana")
+    never_call(centre)
     centre.deployment.work()
-    assert centre.rung == []
     assert centre.contacts("do_not_call")[0]["reason"] == "customer"
+    centre.agent("ana")
+    centre.later(minutes=2)
+    assert centre.rung == []
+
+
+def test_who_did_not_want_calls_joins_no_list(centre: Centre) -> None:
+    centre.campaign()
+    never_call(centre, "(11) 8765-4321")
+    centre.miss("in-1")
+    assert centre.contacts("do_not_call")[0]["reason"] == "customer"
+
+
+def test_the_list_is_asked_again_at_the_call(centre: Centre) -> None:
+    centre.campaign()
+    centre.miss("in-1")
+    never_call(centre)
+    # Its stream has not told yet.
+    centre.agent("ana")
+    message = json.dumps({"queue": "retorno", "at": "2026-03-02T12:00:00.000000Z"})
+    centre.deployment.call("DialCallbacks", sqs(message))
+    assert centre.rung == []
+    assert centre.contacts("do_not_call")
 
 
 def test_outside_its_hours_a_campaign_waits_for_them(centre: Centre) -> None:

@@ -41,9 +41,11 @@ class Deployment:
             "JobsTable": "jobs",
             "DialsTable": "dials",
             "PromisesTable": "promises",
+            "OffersTable": "offers",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
+            "MenusTable": "menus",
             "AgentsTable": "agents",
             "CallbackCampaignsTable": "callback-campaigns",
             "ContactsTable": "contacts",
@@ -55,6 +57,7 @@ class Deployment:
         self._calls = Stream("calls")
         self._recoveries = Stream("recoveries")
         self._agents = Stream("agents")
+        self._do_not_call = Stream("do-not-call")
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -66,6 +69,7 @@ class Deployment:
             "FilesBucket": FILES_BUCKET,
             "CustomerRowsQueue": _queue("customer-rows"),
             "DiallerQueue": _queue("dialler"),
+            "OffersQueue": _queue("offers"),
             "CustomerExportsQueue": _queue("customer-exports"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
@@ -116,6 +120,7 @@ class Deployment:
             ("MatchRecoveries", "FollowCalls"): self.new_records(),
             ("FillCallList",): self._recoveries.new_records(),
             ("FollowAgents",): self._agents.new_records(),
+            ("FollowDoNotCall",): self._do_not_call.new_records(),
         }
         for followers, records in told.items():
             for function in followers if records else ():

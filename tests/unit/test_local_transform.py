@@ -91,6 +91,7 @@ def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -
         "FillCallList": "functions.fill_call_list.handler.handler",
         "FollowAgents": "functions.follow_agents.handler.handler",
         "FollowCalls": "functions.follow_calls.handler.handler",
+        "FollowDoNotCall": "functions.follow_do_not_call.handler.handler",
         "IngestConnectContacts": "functions.ingest_connect_contacts.handler.handler",
         "MatchRecoveries": "functions.match_recoveries.handler.handler",
     }

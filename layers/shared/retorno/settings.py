@@ -174,10 +174,16 @@ class AgentSettings(PhoneSettings):
 
 class FollowAgentsSettings(Settings):
     dialler_queue: str
+    offers_queue: str
+
+
+class LineSettings(Settings):
+    offers_table: str
 
 
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
+    offers_queue: str
     dialler_queue: str
 
 
@@ -201,6 +207,10 @@ class CallListSettings(CallbackCampaignSettings, RecoverySettings):
     dialler_queue: str
 
 
+class FillCallListSettings(CallListSettings, CallingSettings):
+    pass
+
+
 class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
 
@@ -215,6 +225,25 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     caller_id: str | None = None
     connect_instance_arn: str | None = None
     public_url: str | None = None
+
+
+class OfferSettings(CallSettings, AgentSettings, LineSettings):
+    offers_queue: str
+    dial_provider: DialProvider
+    dial_secret: str
+    dial_url: str | None = None
+    dial_flow: str | None = None
+    api_url: str
+    public_url: str | None = None
+
+    @property
+    def webhooks_url(self) -> str:
+        """Where the telephone system reaches the API."""
+        return self.public_url or self.api_url
+
+
+class AnswerOfferSettings(OfferSettings, MissedCallSettings):
+    pass
 
 
 class DiallerSettings(CallListSettings, DialSettings):
@@ -238,3 +267,15 @@ class KeepPromisesSettings(CallListSettings):
 
 class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
     pass
+
+
+class ManageMenuSettings(PhoneSettings):
+    menus_table: str
+    calling_profiles: Names = ()
+
+
+class ServeMenuSettings(CallListSettings, DoNotCallSettings):
+    menus_table: str
+    deferred_calls_queue: str
+    twilio_secret: str
+    public_url: str | None = None
