@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import pytest
 
 from local import aws, cloud
@@ -51,4 +52,6 @@ def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint_url)
+    # Another test's knows its own keys.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return aws.session().client("dynamodb", endpoint_url=stack.endpoint_url)
