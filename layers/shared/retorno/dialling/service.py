@@ -8,7 +8,7 @@ from uuid import uuid4
 from retorno import clock
 from retorno.agents.service import agents
 from retorno.calendars import place_of
-from retorno.calling_rules.model import Decision, Facts
+from retorno.calling_rules.model import Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
 from retorno.calls.service import (
     CallReader,
@@ -20,7 +20,7 @@ from retorno.connect_dialling import ConnectDialler
 from retorno.dialling.model import Asker, Dial, DialState, DialWish, Step, dial_id_of
 from retorno.dialling.store import DialPage, DialStore
 from retorno.dynamodb import Refused
-from retorno.errors import CallForbidden, Conflict, InvalidInput, NotFound, Unavailable
+from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan, PhoneNumber
 from retorno.secrets import credential
 from retorno.settings import DialProvider, DialSettings
@@ -247,9 +247,9 @@ class Dialling:
 
     def _check_rules(self, dial: Dial, now: datetime) -> None:
         facts = Facts(calls_that_day=self._calls_that_day(dial.number, now), automated=False)
-        decision = self._rules.check(dial.number, dial.purpose, now, facts).decision
-        if not decision.allowed:
-            raise CallForbidden(_forbidding(decision), decision.next_allowed_at)
+        check = self._rules.check(dial.number, dial.purpose, now, facts)
+        if not check.decision.allowed:
+            raise check.refusal
 
     def _calls_that_day(self, number: str, now: datetime) -> int:
         place = place_of(self._parsed(number))
@@ -274,19 +274,6 @@ class DialRecords:
     def of_agent(self, agent: str, limit: int, start: Mapping[str, str] | None) -> DialPage:
         """Newest first. Raises Unavailable."""
         return self._store.of_agent(agent, limit, start)
-
-
-def _forbidding(decision: Decision) -> list[tuple[str, str]]:
-    rules = [
-        (finding.rule.id, finding.rule.title.pt)
-        for finding in decision.findings
-        if not finding.allows
-    ]
-    entries = [
-        (f"do-not-call/{entry.origin}", "O número está na lista de não ligar")
-        for entry in decision.forbidden_by
-    ]
-    return rules + entries
 
 
 def dialler(settings: DialSettings) -> Dialler:
