@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from retorno.agents.model import AgentDraft, Wish
+from retorno.agents.model import AgentDraft, Stored, Wish
 from retorno.agents.model import State as Presence
 from retorno.agents.service import agents
 from retorno.callback_campaigns.model import Campaign, CampaignDraft
 from retorno.callback_campaigns.service import campaigns
-from retorno.callbacks.model import Contact, State, contact_id_of
+from retorno.callbacks.model import Contact, Wanted, contact_id_of
 from retorno.callbacks.service import call_list, pace_of
 from retorno.callbacks.store import ContactStore
 from retorno.calling_rules.model import Listing, Origin, Scope
 from retorno.calling_rules.service import Wanted as Forbidden
 from retorno.calling_rules.service import do_not_call_list
 from retorno.phone import match_key
+from retorno.recovery.model import MissedCall, MissedFilter
+from retorno.recovery.store import RecoveryStore
 from retorno.settings import AgentSettings, CallListSettings, DoNotCallSettings
 from retorno.telephony.ports import DialFailed, DialOrder, DialRefused, DialUncertain
 from tests.support.events import http, user
@@ -39,7 +41,6 @@ class Placed:
 
     order: DialOrder
     call_id: str
-    contact_id: str
     placed_at: datetime
     listed_at: datetime
     ended_at: datetime | None = None
@@ -137,28 +138,18 @@ class Centre:
             self.wrongs.append(f"{attempt} is out of hours: {order.ordered_at}")
 
     def _contact_of(self, order: DialOrder) -> Contact | None:
-        lists = [*self._campaigns, *self.other_lists]
+        names = [*self._campaigns, "queue:retorno", "promise:1"]
         with self.cloud.aside():
             found = [
-                self._contacts.get(contact_id_of(name, match_key(order.number))) for name in lists
+                self._contacts.get(contact_id_of(name, match_key(order.number))) for name in names
             ]
         return next((each for each in found if each and each.dial_id == order.attempt_id), None)
-
-    @property
-    def other_lists(self) -> list[str]:
-        return ["queue:retorno", "promise:1"]
 
     def _place(self, order: DialOrder) -> str:
         if order.attempt_id in self.placed:
             return self.placed[order.attempt_id].call_id
-        contact = self._contact_of(order)
-        call = Placed(
-            order,
-            f"out-{len(self.placed)}",
-            contact.contact_id if contact else "",
-            self.now,
-            self.now + timedelta(seconds=self._random.uniform(0, LAG)),
-        )
+        listed_at = self.now + timedelta(seconds=self._random.uniform(0, LAG))
+        call = Placed(order, f"out-{len(self.placed)}", self.now, listed_at)
         self.placed[order.attempt_id] = call
         self._go_on(call)
         return call.call_id
@@ -268,7 +259,7 @@ class Centre:
         self._asks(agent, self._random.choice(["paused", "offline"]))()
         self.cloud.after(self._random.uniform(60, 900), self._asks(agent, "available"))
 
-    def misses(self, call_id: str, number: str, queue: str, *, answered_by: str = "") -> None:
+    def calls_in(self, call_id: str, number: str, queue: str, *, answered_by: str = "") -> None:
         facts = {"direction": "inbound", "from": number, "queue": queue}
         self.tell(call_id, "queued", **facts)
         wait = self._random.uniform(6, 60)
@@ -290,17 +281,20 @@ class Centre:
 
     def wants(self, **wanted: Any) -> None:
         contacts = call_list(CallListSettings.from_environment())
-        from retorno.callbacks.model import Wanted
-
         asked = Wanted(**wanted)
         self.cloud.insist(lambda: contacts.ask(asked, self.now))
 
-    def contacts(self) -> list[Contact]:
-        found = []
-        for number in self.numbers:
-            found += self._contacts.of_number(match_key(number), 20)
-        return found
+    # --- What became of it ----------------------------------------------------------------------
 
-    def states(self) -> dict[str, int]:
-        states = [each.state.value for each in self.contacts()]
-        return {state.value: states.count(state.value) for state in State}
+    def contacts(self) -> list[Contact]:
+        return [
+            contact
+            for number in self.numbers
+            for contact in self._contacts.of_number(match_key(number), len(self.numbers))
+        ]
+
+    def people(self) -> Sequence[Stored]:
+        return [agents(AgentSettings.from_environment()).one(agent) for agent in self.agents]
+
+    def missed_calls(self) -> Sequence[MissedCall]:
+        return RecoveryStore("recoveries").missed(MissedFilter(), 10_000, None).items

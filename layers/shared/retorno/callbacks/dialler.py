@@ -297,8 +297,11 @@ class Dialler:
         calls = self._calls.of_number(
             contact.number, Period(min(day.begins, now - CALL_AGE), now), COUNTED_CALLS, None
         ).calls
-        if any(call.ended_at is None and _began(call) > now - CALL_AGE for call in calls):
-            return lambda it: postponed(it, now + IN_CALL_WAIT, "in_call", now)
+        ages = [now - _began(call) for call in calls if call.ended_at is None]
+        if age := min((age for age in ages if age < CALL_AGE), default=None):
+            # A call that has gone on for long may be one whose end was lost.
+            wait = max(IN_CALL_WAIT, age / 10)
+            return lambda it: postponed(it, now + wait, "in_call", now)
         outbound = [call for call in calls if call.direction not in (None, Direction.INBOUND)]
         by_lists = [_began(call) for call in outbound if call.campaign]
         by_people = [_began(call) for call in outbound if not call.campaign]
