@@ -1,6 +1,6 @@
 """The call list and the dialler through any trouble: nobody rung twice, nobody forgotten."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
@@ -11,7 +11,7 @@ import pytest
 
 from retorno.agents.model import State as Presence
 from retorno.callback_campaigns.model import Campaign, Waits
-from retorno.callbacks.model import AT_REST, Contact, State
+from retorno.callbacks.model import AT_REST, Contact, State, contact_id_of
 from retorno.calling_rules.model import Weekday, Window
 from retorno.recovery.model import UNREACHED, MissedCall
 from tests.support.clock import StoppedClock
@@ -134,11 +134,12 @@ def test_nobody_is_rung_twice_and_nobody_is_forgotten(
         # So much went wrong, and so much was done for all that.
         assert centre.cloud.killed > 30
         assert len(centre.placed) > len(centre.numbers)
-        assert [each for each in centre.contacts() if is_forgotten(each, centre.now)] == []
+        contacts = {each.contact_id: each for each in centre.contacts()}
+        assert [each for each in contacts.values() if is_forgotten(each, centre.now)] == []
         assert {each.presence.at(centre.now).state for each in centre.people()} == {
             Presence.AVAILABLE
         }
-        assert [each for each in centre.missed_calls() if is_left(each, centre.contacts())] == []
+        assert [each for each in centre.missed_calls() if is_left(each, contacts)] == []
 
 
 def is_forgotten(contact: Contact, now: datetime) -> bool:
@@ -147,13 +148,13 @@ def is_forgotten(contact: Contact, now: datetime) -> bool:
     return is_late or contact.state is State.DIALLING
 
 
-def is_left(missed: MissedCall, contacts: Sequence[Contact]) -> bool:
+def is_left(missed: MissedCall, contacts: Mapping[str, Contact]) -> bool:
     """Open with nobody who will call, or over while somebody may."""
     part = missed.part
-    (contact,) = (
-        each
-        for each in contacts
-        if (each.list_name, each.number_key) == (part.queue, part.number_key)
+    contact = contacts.get(contact_id_of(part.queue or "", part.number_key))
+    waits = (
+        contact is not None
+        and contact.state in {*AT_REST, State.DO_NOT_CALL}
+        and part.call_id in contact.misses
     )
-    waits = contact.state in {*AT_REST, State.DO_NOT_CALL} and part.call_id in contact.misses
     return waits != (missed.outcome.state in UNREACHED)

@@ -86,7 +86,7 @@ class Centre:
         self.cloud.passes(random.uniform(0.1, 2))
         call_id = self._place(order)
         self.cloud.may_die()
-        self.cloud.passes(random.uniform(0.1, 8))
+        self.cloud.passes(random.uniform(0.1, 2))
         if trouble < 0.14:
             raise DialUncertain("the answer was lost")
         return call_id
@@ -128,7 +128,7 @@ class Centre:
             self.wrongs.append(f"{attempt} rings who is in a call of ours")
         for each in self.placed.values():
             if each.order.agent == order.agent and each.ended_at is None:
-                self.wrongs.append(f"{attempt} is {order.agent}'s second call, {each.call_id}")
+                self.wrongs.append(f"{attempt} is {order.agent}'s second call, {each.call_id} placed {each.placed_at} {each.ended_at} now {self.now}")
         forbidden_at = self.forbidden.get(order.number)
         if forbidden_at and forbidden_at < order.ordered_at - timedelta(seconds=30):
             self.wrongs.append(f"{attempt} rings who does not want it")

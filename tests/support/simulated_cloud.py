@@ -1,8 +1,9 @@
 """A deployment on a clock of its own, where whatever runs may die, be late, or come again.
 
-Nothing runs at the same time as anything else, but between any two requests of a function others
-may run, and time passes. What AWS promises holds: messages and records come at least once, those
-of a stream in the order of their key's changes; and nothing else does.
+Functions run at the same time, in threads that take turns: each gives way at its requests, until
+the time that a request takes is over. So a seed repeats. What AWS promises holds: messages and
+records come at least once, those of a stream in the order of their key's changes; and nothing else
+does.
 """
 
 import heapq
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
 from random import Random
+from threading import Semaphore, Thread, local
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -31,7 +33,6 @@ FUNCTION_LIFE = timedelta(seconds=29)
 VISIBILITY_SECONDS = 180
 MAX_RECEIVES = 10
 MAX_RETRIES = 60
-DEEPEST = 3
 
 # Who follows which table's stream, and by what its records are kept in order.
 FOLLOWERS = {
@@ -51,14 +52,13 @@ class Killed(BaseException):
 @dataclass(frozen=True)
 class Trouble:
     """How often, of all requests, a function dies before or after one; of how many the table says
-    nothing, and the answer of how many is lost. How often others run between, and what is
-    delivered comes again.
+    nothing, and the answer of how many is lost; and of all that is delivered, how often it comes
+    again.
     """
 
     kills: float = 0.004
     silence: float = 0.003
     losses: float = 0.004
-    others: float = 0.3
     repeats: float = 0.05
 
 
@@ -88,10 +88,12 @@ class Cloud:
         self.dead_letters: list[str] = []
         self._deployment = deployment
         self._queues = {deployment.name(queue): queue for queue in CONSUMERS}
-        self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._agenda: list[tuple[datetime, int, Callable[[], object] | Semaphore]] = []
         self._order = count()
-        self._invocations: list[Invocation] = []
-        self._depth = 0
+        self._mine = local()
+        self._turn = Semaphore(0)
+        self._failures: list[BaseException] = []
+        self._is_over = False
         self._shards: dict[tuple[str, str], Shard] = defaultdict(Shard)
         self._dynamodb = QuickDynamoDB(deployment.tables, self._told)
         self._request = BaseClient._make_api_call  # type: ignore[attr-defined]
@@ -126,31 +128,65 @@ class Cloud:
 
     def run(self, until: datetime) -> None:
         while self._agenda and self._agenda[0][0] <= until:
-            at, _, do = heapq.heappop(self._agenda)
+            self._goes_on()
+        self._is_over = True
+        while self._agenda:
+            self._goes_on()
+        self.clock.now = until
+
+    def _goes_on(self) -> None:
+        at, _, next_one = heapq.heappop(self._agenda)
+        if isinstance(next_one, Semaphore):
             self.clock.now = max(self.clock.now, at)
+            next_one.release()
+        elif self._is_over:
+            return
+        else:
+            self.clock.now = max(self.clock.now, at)
+            Thread(target=self._process, args=(next_one,)).start()
+        self._turn.acquire()
+        if self._failures:
+            raise self._failures[0]
+
+    def _process(self, do: Callable[[], object]) -> None:
+        try:
             do()
-        self.clock.now = max(self.clock.now, until)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the test sees it
+            if not (self._is_over and isinstance(error, Killed)):
+                self._failures.append(error)
+        finally:
+            self._turn.release()
 
     def passes(self, seconds: float) -> None:
-        """Time passes within a function, and others use it; it may be too long for the function."""
-        self.clock.advance(seconds=seconds)
-        if self._depth < DEEPEST and self._chance(self.trouble.others):
-            self._depth += 1
-            with self.aside():
-                while self._agenda and self._agenda[0][0] <= self.clock.now:
-                    heapq.heappop(self._agenda)[2]()
-            self._depth -= 1
+        """Time passes within a function, for others too; it may be too long for the function."""
+        at = self.clock.now + timedelta(seconds=seconds)
+        if self._agenda and self._agenda[0][0] <= at:
+            mine = Semaphore(0)
+            heapq.heappush(self._agenda, (at, next(self._order), mine))
+            self._turn.release()
+            mine.acquire()
+        self.clock.now = max(self.clock.now, at)
+        if self._is_over:
+            raise Killed
         if self._invocations and self.clock.now > self._invocations[-1].dies_at:
             self.dies()
+
+    @property
+    def _invocations(self) -> list[Invocation]:
+        """Those of this thread."""
+        if not hasattr(self._mine, "invocations"):
+            self._mine.invocations = []
+        invocations: list[Invocation] = self._mine.invocations
+        return invocations
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """What is asked for now is of no function that runs."""
-        running, self._invocations = self._invocations, []
+        running, self._mine.invocations = self._invocations, []
         try:
             yield
         finally:
-            self._invocations = running
+            self._mine.invocations = running
 
     def dies(self) -> None:
         self.killed += 1

@@ -113,6 +113,10 @@ class TestJoining:
         assert over(ringing, Result.NO_ANSWER).state is State.RETURNED
         assert over(asked(ringing, asking(2.6), at(2.6)), Result.NO_ANSWER).state is State.WAITING
 
+    def test_a_miss_outlasts_the_time_until_when_somebody_asked(self) -> None:
+        wanted = asking(list_name="vendas", until=at(30))
+        assert joined(asked(None, wanted, NOW), miss(), CAMPAIGN, at(1)).until is None
+
     def test_to_be_told_again_of_who_asked_gives_no_more_attempts(self) -> None:
         wanted = asking(call_id="in-7", max_attempts=1)
         blocked = over(dialled(asked(None, wanted, NOW)), Result.BUSY)

@@ -234,7 +234,8 @@ def joined(before: Contact | None, miss: Miss, campaign: Campaign, now: datetime
         closed_as=None,
     )
     if before.state in OPEN:
-        return contact
+        # Whoever asked had a time until when; whoever was missed has none.
+        return contact.changed(now, until=None)
     if is_again:
         return _after_attempt(contact, Result.VOICEMAIL, now, campaign, now)
     return _begun_anew(contact, miss.missed_at, now, reason="missed").changed(
