@@ -262,9 +262,7 @@ class QuickDynamoDB:
         values = asked.get("ExpressionAttributeValues", {})
         return old, condition_of(text)(old or {}, names, values)
 
-    def _write(
-        self, table: Table, kind: str, asked: Mapping[str, Any], old: Item | None
-    ) -> None:
+    def _write(self, table: Table, kind: str, asked: Mapping[str, Any], old: Item | None) -> None:
         key = asked.get("Key") or {name: asked["Item"][name] for name in table.keys}
         new = asked.get("Item")
         if kind == "Update":

@@ -1,5 +1,5 @@
-"""A call centre on a simulated cloud: customers who hang up, agents who come and go, and a telephone
-system that does as docs/dialling.md asks, at times late, and not always with an answer.
+"""A call centre on a simulated cloud: customers who hang up, agents who come and go, and a
+telephone system that does as docs/dialling.md asks, at times late, and not always with an answer.
 
 It knows what truly happened, and says whatever must never happen.
 """
@@ -128,7 +128,7 @@ class Centre:
             self.wrongs.append(f"{attempt} rings who is in a call of ours")
         for each in self.placed.values():
             if each.order.agent == order.agent and each.ended_at is None:
-                self.wrongs.append(f"{attempt} is {order.agent}'s second call, {each.call_id} placed {each.placed_at} {each.ended_at} now {self.now}")
+                self.wrongs.append(f"{attempt} is {order.agent}'s second call, {each.call_id}")
         forbidden_at = self.forbidden.get(order.number)
         if forbidden_at and forbidden_at < order.ordered_at - timedelta(seconds=30):
             self.wrongs.append(f"{attempt} rings who does not want it")
@@ -274,7 +274,9 @@ class Centre:
         entries = do_not_call_list(DoNotCallSettings.from_environment())
 
         def put() -> None:
-            entries.put(Forbidden(number, Listing(origin=Origin.CUSTOMER, scope=Scope.ALL)), "leo", self.now)
+            entries.put(
+                Forbidden(number, Listing(origin=Origin.CUSTOMER, scope=Scope.ALL)), "leo", self.now
+            )
             self.forbidden.setdefault(number, self.now)
 
         self.cloud.insist(put)

@@ -22,6 +22,7 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
+
 from tests.support.clock import StoppedClock
 from tests.support.deployment import CONTEXT, Deployment
 from tests.support.events import sqs

@@ -69,7 +69,7 @@ def over(contact: Contact, result: Result, minute: float = 3, pace: Pace = CAMPA
 
 def asking(minute: float = 0, **fields: object) -> Wanted:
     known = {"list_name": "queue:vendas", "number": NUMBER, "queue": "vendas"}
-    return Wanted(asked_at=at(minute), due_at=at(minute), **{**known, **fields})  # type: ignore[arg-type]
+    return Wanted(asked_at=at(minute), due_at=at(minute), **{**known, **fields})
 
 
 class TestJoining:
@@ -193,9 +193,7 @@ OTHERS: dict[str, Step] = {
 
 
 @given(st.lists(st.sampled_from(["reserve", *OF_A_DIAL, *OTHERS]), max_size=40), st.randoms())
-def test_whatever_is_told_in_any_order_the_limit_holds(
-    steps: list[str], random: Random
-) -> None:
+def test_whatever_is_told_in_any_order_the_limit_holds(steps: list[str], random: Random) -> None:
     contact, dials = waiting(), [""]
     for minute, step in enumerate(steps):
         before, now = contact, at(minute + 2)
@@ -251,7 +249,8 @@ def test_limits_are_those_read_plainly(
 
     known = [*logged, *by_lists, *by_people]
     if today(by_people) + max(today(logged), today(by_lists)) >= a_day:
-        assert found and (found.reason, found.until) == ("calls_a_day", day.ends)
+        assert found
+        assert (found.reason, found.until) == ("calls_a_day", day.ends)
     elif any(each + timedelta(minutes=gap) > NOW for each in known):
         assert found
         assert (found.reason, found.until) == ("gap", max(known) + timedelta(minutes=gap))

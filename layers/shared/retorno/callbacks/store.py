@@ -284,8 +284,7 @@ class ContactStore:
                 limit=limit,
             )
             return {
-                item.watch_order[STAMP_LENGTH + 1 :]: read_stamp(item.watch_order)
-                for item in found
+                item.watch_order[STAMP_LENGTH + 1 :]: read_stamp(item.watch_order) for item in found
             }
 
     def leases_over(self, now: datetime, limit: int) -> list[str]:
