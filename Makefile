@@ -13,6 +13,7 @@ PORT :=
 SEED :=
 DAYS :=
 MINUTES :=
+LIVE :=
 FILE :=
 SET :=
 PROVIDER :=
@@ -51,10 +52,11 @@ $(VENV)/ready: pyproject.toml
 	@$(call quietly,$(BIN)/python -m pip install --editable '.[dev]')
 	@touch $@
 
-run: $(VENV)/ready ## Simulates a call centre; Ctrl-C stops it all; SEED= DAYS= MINUTES= PORT=
+run: $(VENV)/ready ## Simulates a call centre; Ctrl-C stops it all; SEED= DAYS= MINUTES= LIVE= PORT=
 	@trap 'trap "" INT; $(BIN)/python -m local down; exit 0' INT; \
 	$(BIN)/python -m local up $(PORT:%=--port %) && \
-	$(BIN)/python -m local.simulate $(SEED:%=--seed %) $(DAYS:%=--days %) $(MINUTES:%=--minutes %) && \
+	$(BIN)/python -m local.simulate $(SEED:%=--seed %) $(DAYS:%=--days %) $(MINUTES:%=--minutes %) \
+		$(LIVE:%=--live %) && \
 	echo "The stack stays up; make down stops it."
 
 up: $(VENV)/ready ## Starts the embedded cloud, with the stack in it; PORT=, SET="AreaCode=11 …"

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -54,9 +54,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._pool.clear()
 
-    def send_calls(self, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def send_calls(self, events: Sequence[dict[str, Any]]) -> None:
         body = json.dumps({"events": events}).encode()
-        return self._post("/webhooks/calls", body, "application/json")
+        answer = self._post("/webhooks/calls", body, "application/json")
+        if answer["refused"]:
+            raise CloudError(f"the API refused an event: {answer['refused'][0]}")
 
     def send_queue_log(self, lines: bytes) -> dict[str, Any]:
         return self._post("/webhooks/asterisk/queue-log", lines, "text/plain; charset=utf-8")
@@ -68,19 +70,72 @@ class Client:
         query = {**_period(since, until), "limit": str(PAGE)}
         if state:
             query["state"] = state
-        while True:
-            page = self._get("/missed-calls", query)
-            yield from page["items"]
-            if not page.get("cursor"):
-                return
-            query["cursor"] = page["cursor"]
+        return self._items("/missed-calls", query)
 
     def summary(self, since: datetime, until: datetime) -> dict[str, Any]:
         return self._get("/missed-calls/summary", _period(since, until))
 
     def dispose(self, call_id: str, code: str) -> bool:
         """Sums a call up; False where the API does not know the call yet."""
-        return "code" in self._write("PUT", f"/calls/{call_id}/disposition", {"code": code}, 404)
+        path, also = f"/calls/{call_id}/disposition", (HTTPStatus.NOT_FOUND,)
+        return "code" in self._write("PUT", path, {"code": code}, also)
+
+    def as_user(self, token: str) -> "Client":
+        """The same stack, to somebody else."""
+        return Client(self.api_url, self._webhook_secret, token)
+
+    def set_up(self, path: str, draft: dict[str, Any]) -> dict[str, Any]:
+        """Makes an agent, a queue or a campaign what it is to be, whether or not it was there."""
+        version = self._get(path, also=(HTTPStatus.NOT_FOUND,)).get("version")
+        headers = {"If-Match": f'"{version}"'} if version else {}
+        return self._write("PUT", path, draft, headers=headers)
+
+    def agents(self) -> list[dict[str, Any]]:
+        return list(self._items("/agents", {"limit": str(PAGE)}))
+
+    def me(self) -> dict[str, Any]:
+        """The agent that the user is."""
+        return self._get("/agents/me")
+
+    def offer(self) -> dict[str, Any] | None:
+        """The call that is offered to the user; None while none is."""
+        found = self._get("/offers/me", also=(HTTPStatus.NOT_FOUND,))
+        return found if "offer_id" in found else None
+
+    def answer_offer(self, offer_id: str, answer: str) -> None:
+        """`accept` or `reject`. The call may be gone by then."""
+        self._write("POST", f"/offers/{offer_id}/{answer}", {}, also=(HTTPStatus.CONFLICT,))
+
+    def say(self, state: str, reason: str | None = None) -> None:
+        """What the user, an agent, is from now on."""
+        self._write("PUT", "/agents/me/presence", {"state": state, "reason": reason})
+
+    def set_paused(self, campaign_id: str, paused: bool) -> None:
+        what = "pause" if paused else "resume"
+        self._write("POST", f"/callback-campaigns/{campaign_id}/{what}", {})
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        return list(self._items("/callback-campaigns", {}))
+
+    def remove_campaign(self, campaign: dict[str, Any]) -> None:
+        path = f"/callback-campaigns/{campaign['campaign_id']}"
+        self._write("DELETE", path, {}, headers={"If-Match": f'"{campaign["version"]}"'})
+
+    def contacts(self, list_name: str, state: str) -> list[dict[str, Any]]:
+        query = {"list_name": list_name, "state": state, "limit": str(PAGE)}
+        return list(self._items("/callback-contacts", query))
+
+    def contacts_of(self, number: str) -> list[dict[str, Any]]:
+        return list(self._items("/callback-contacts", {"number": number}))
+
+    def promise(self, wish: dict[str, Any], key: str) -> dict[str, Any]:
+        """Promises a customer a call at a time."""
+        return self._write("POST", "/callbacks", wish, headers={"Idempotency-Key": key})
+
+    def request_callback(self, call_id: str) -> bool:
+        """For a caller who waits; False where the API does not know that, or not yet."""
+        body, also = {"call_id": call_id}, (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+        return "contact_id" in self._write("POST", "/callback-requests", body, also)
 
     def import_customers(self, content: bytes) -> dict[str, Any]:
         """Imports a CSV file, and gives what became of it."""
@@ -98,10 +153,27 @@ class Client:
             time.sleep(0.5)
         raise CloudError(f"the customers were not imported within {IMPORT_SECONDS} seconds")
 
-    def _write(self, method: str, path: str, body: object, also: int = 0) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+    def _items(self, path: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._get(path, query)
+            yield from page["items"]
+            if not page.get("cursor"):
+                return
+            query["cursor"] = page["cursor"]
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        also: Collection[int] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        own = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         content = json.dumps(body).encode()
-        return self._request(method, path, headers=headers, body=content, also=also)
+        return self._request(
+            method, path, headers={**own, **(headers or {})}, body=content, also=also
+        )
 
     def _post(self, path: str, body: bytes, content_type: str) -> dict[str, Any]:
         timestamp = int(time.time())
@@ -112,22 +184,26 @@ class Client:
         }
         return self._request("POST", path, headers=headers, body=body)
 
-    def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+    def _get(
+        self, path: str, query: dict[str, str] | None = None, also: Collection[int] = ()
+    ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
-        return self._request("GET", path, headers=headers, fields=query)
+        return self._request("GET", path, headers=headers, fields=query, also=also)
 
-    def _request(self, method: str, path: str, also: int = 0, **request: Any) -> dict[str, Any]:
-        """`also` is a status that is no failure here."""
+    def _request(
+        self, method: str, path: str, also: Collection[int] = (), **request: Any
+    ) -> dict[str, Any]:
+        """`also` are statuses that are no failure here."""
         try:
             response = self._pool.request(method, self.api_url + path, **request)
         except urllib3.exceptions.HTTPError:
             raise CloudError(
                 f"nothing answers at {self.api_url}: start it with `python -m local up`"
             ) from None
-        if response.status not in (200, 201, 202, also):
+        if response.status not in (200, 201, 202, 204, *also):
             text = " ".join(response.data.decode(errors="replace").split())
             raise CloudError(f"{method} {path} answered {response.status}: {text[:200]}")
-        answer: dict[str, Any] = response.json()
+        answer: dict[str, Any] = response.json() if response.data else {}
         return answer
 
 

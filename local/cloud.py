@@ -1,10 +1,13 @@
 """The embedded cloud with the stack in it: what the commands and the tests use."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import emulator
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import emulator, users
+from local.aws import Clients
 from local.deploy import deploy as _deploy
 from local.errors import CloudError
 from local.stack import HOME, Stack
@@ -36,6 +39,29 @@ def deploy(home: Path = HOME) -> Stack:
     """Brings the code and the template of a running cloud up to date. Raises `CloudError`."""
     process, before = emulator.require(home), Stack.read(home)
     return _deploy_and_record(process, before.stage, before.settings)
+
+
+@contextmanager
+def set_to(settings: Mapping[str, str], home: Path = HOME) -> Iterator[Stack]:
+    """A running stack whose parameters are others for as long as the block lasts.
+
+    Raises `CloudError`.
+    """
+    process, before = emulator.require(home), Stack.read(home)
+    try:
+        yield _deploy_and_record(process, before.stage, {**before.settings, **settings})
+    finally:
+        _deploy_and_record(process, before.stage, before.settings)
+
+
+def sign_in_agents(stack: Stack, agents: Iterable[str]) -> Mapping[str, str]:
+    """An ID token for each agent, who is a user then. Raises `CloudError`."""
+    cognito = Clients(stack.endpoint_url).cognito
+    pool_id, client_id = stack.resources["UserPool"], stack.resources["UserPoolClient"]
+    try:
+        return users.sign_in_agents(cognito, pool_id, client_id, agents)
+    except (BotoCoreError, ClientError) as error:
+        raise CloudError(f"The agents could not sign in: {error}") from error
 
 
 def stop(home: Path = HOME) -> None:

@@ -73,6 +73,7 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         webhook_secret=_secret(clients, resources["WebhookSecret"]),
         twilio_secret=_secret(clients, resources["TwilioSecret"]),
         zenvia_secret=_secret(clients, resources["ZenviaSecret"]),
+        dial_secret=_secret(clients, resources["DialSecret"]),
     )
 
 
@@ -146,5 +147,5 @@ def _resources(cloudformation: "CloudFormationClient", name: str) -> dict[str, s
 
 def _secret(clients: Clients, secret_id: str) -> str:
     text = clients.secrets.get_secret_value(SecretId=secret_id)["SecretString"]
-    secret: str = json.loads(text)["current"]
+    secret: str = json.loads(text).get("current", "")
     return secret

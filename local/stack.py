@@ -30,6 +30,8 @@ class Stack:
     webhook_secret: str = field(repr=False)
     twilio_secret: str = field(repr=False)
     zenvia_secret: str = field(repr=False)
+    dial_secret: str = field(repr=False)
+    """Signs orders to call; empty where a provider's credentials took its place."""
 
     @classmethod
     def read(cls, home: Path = HOME) -> Self:

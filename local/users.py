@@ -1,6 +1,7 @@
 """A user of each group, so that the API can be used at once."""
 
 import secrets
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,17 +20,40 @@ def sign_in_all(
     cognito: "CognitoIdentityProviderClient", pool_id: str, client_id: str
 ) -> dict[str, str]:
     """A fresh ID token for each user, by group; users who are not there yet are made."""
-    known = {user["Username"] for user in cognito.list_users(UserPoolId=pool_id)["Users"]}
+    known = _names(cognito, pool_id)
     for name in USERS.keys() - known:
-        _create(cognito, pool_id, name)
+        _create(cognito, pool_id, name, name, USERS[name])
     return {name: _sign_in(cognito, pool_id, client_id, name) for name in USERS}
 
 
-def _create(cognito: "CognitoIdentityProviderClient", pool_id: str, name: str) -> None:
+def sign_in_agents(
+    cognito: "CognitoIdentityProviderClient", pool_id: str, client_id: str, agents: Iterable[str]
+) -> dict[str, str]:
+    """A fresh ID token for each agent; a user of theirs who is not there yet is made."""
+    known = _names(cognito, pool_id)
+    users = {agent: agent.replace(" ", "_") for agent in agents}
+    for agent, name in users.items():
+        if name not in known:
+            _create(cognito, pool_id, name, "agent", [{"Name": "custom:agent", "Value": agent}])
+    return {agent: _sign_in(cognito, pool_id, client_id, name) for agent, name in users.items()}
+
+
+def _names(cognito: "CognitoIdentityProviderClient", pool_id: str) -> set[str]:
+    pages = cognito.get_paginator("list_users").paginate(UserPoolId=pool_id)
+    return {user["Username"] for page in pages for user in page["Users"]}
+
+
+def _create(
+    cognito: "CognitoIdentityProviderClient",
+    pool_id: str,
+    name: str,
+    group: str,
+    attributes: list["AttributeTypeTypeDef"],
+) -> None:
     cognito.admin_create_user(
-        UserPoolId=pool_id, Username=name, UserAttributes=USERS[name], MessageAction="SUPPRESS"
+        UserPoolId=pool_id, Username=name, UserAttributes=attributes, MessageAction="SUPPRESS"
     )
-    cognito.admin_add_user_to_group(UserPoolId=pool_id, Username=name, GroupName=name)
+    cognito.admin_add_user_to_group(UserPoolId=pool_id, Username=name, GroupName=group)
 
 
 def _sign_in(

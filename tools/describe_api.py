@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,10 @@ CONFLICTING = {
     "POST /customers",
     "PUT /customers/{customer_id}",
     "DELETE /agents/{agent}",
+    "POST /callbacks",
+    "PUT /callbacks/{callback_id}",
+    "DELETE /callbacks/{callback_id}",
+    "POST /callback-requests",
 }
 
 # What is written in place of what was seen.
@@ -34,6 +39,10 @@ CONDITIONAL = {
     "DELETE /customers/{customer_id}",
     "PUT /agents/{agent}",
     "DELETE /agents/{agent}",
+    "PUT /callbacks/{callback_id}",
+    "DELETE /callbacks/{callback_id}",
+    "PUT /menus/{menu}",
+    "DELETE /menus/{menu}",
 }
 
 REFUSALS = {
@@ -77,8 +86,8 @@ def document() -> dict[str, Any]:
         description="Finds the customers whose calls were missed, and who won them back.",
         on_conflict="error",
     )
-    for app in _apps():
-        merge.add_schema(json.loads(app.get_openapi_json_schema()))
+    for each in _told_apart(_apps()):
+        merge.add_schema(each)
     described: dict[str, Any] = json.loads(json.dumps(merge.get_openapi_schema()))
     schemas = described["components"]["schemas"]
     for name in POWERTOOLS_ERRORS:
@@ -93,10 +102,43 @@ def document() -> dict[str, Any]:
     return described
 
 
-def _apps() -> list[Api]:
+def _apps() -> dict[str, Api]:
+    """By their functions' names."""
     handlers = sorted(FUNCTIONS.glob("*/handler.py"))
-    modules = [import_module(f"functions.{handler.parent.name}.handler") for handler in handlers]
-    return [module.app for module in modules if hasattr(module, "app")]
+    names = [handler.parent.name for handler in handlers]
+    modules = {name: import_module(f"functions.{name}.handler") for name in names}
+    return {name: module.app for name, module in modules.items() if hasattr(module, "app")}
+
+
+def _told_apart(apps: dict[str, Api]) -> list[dict[str, Any]]:
+    """What each function describes. A name that means one thing here and another there (an agent's
+    `State`, a contact's) is led by its function's: the merge would take one for the other.
+    """
+    described = {name: json.loads(app.get_openapi_json_schema()) for name, app in apps.items()}
+    while ambiguous := _ambiguous(described.values()):
+        described = {name: _led(name, each, ambiguous) for name, each in described.items()}
+    return list(described.values())
+
+
+def _ambiguous(described: Iterable[dict[str, Any]]) -> set[str]:
+    meanings: dict[str, set[str]] = {}
+    for each in described:
+        for name, meaning in each["components"]["schemas"].items():
+            meanings.setdefault(name, set()).add(json.dumps(meaning, sort_keys=True))
+    return {name for name, found in meanings.items() if len(found) > 1}
+
+
+def _led(function: str, described: dict[str, Any], ambiguous: set[str]) -> dict[str, Any]:
+    leading = "".join(word.title() for word in function.split("_"))
+    text = json.dumps(described)
+    for name in ambiguous:
+        text = text.replace(f'/schemas/{name}"', f'/schemas/{leading}{name}"')
+    led: dict[str, Any] = json.loads(text)
+    led["components"]["schemas"] = {
+        f"{leading}{name}" if name in ambiguous else name: meaning
+        for name, meaning in led["components"]["schemas"].items()
+    }
+    return led
 
 
 def _definitions(described: dict[str, Any]) -> dict[str, Any]:

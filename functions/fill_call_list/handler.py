@@ -13,14 +13,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.callbacks.service import ListFilling, list_filling
-from retorno.settings import CallListSettings
+from retorno.settings import FillCallListSettings
 
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
 
 
 @cache
 def filling() -> ListFilling:
-    return list_filling(CallListSettings.from_environment())
+    return list_filling(FillCallListSettings.from_environment())
 
 
 def follow(record: DynamoDBRecord) -> None:

@@ -1,5 +1,5 @@
-"""Keeps track of who answered outbound calls and of which agents are in a call, and tells the
-dialler of its calls that are over.
+"""Keeps track of who answered outbound calls and of which agents are in a call, tells the dialler
+of its calls that are over, and has those looked at who wait for an agent.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from retorno import clock
 from retorno.agents.service import AgentTracking, agent_tracking
 from retorno.callbacks.service import DialledCalls, dialled_calls
+from retorno.offers.service import LineTracking, line_tracking
 from retorno.settings import FollowCallsSettings
 from retorno.voicemail.service import AnswerTracking, answer_tracking
 
@@ -39,12 +40,19 @@ def dialled() -> DialledCalls:
     return dialled_calls(settings())
 
 
+@cache
+def lines() -> LineTracking:
+    return line_tracking(settings())
+
+
 def follow(record: DynamoDBRecord) -> None:
     now, change = clock.now(), record.raw_event
     followers: tuple[Callable[[], None], ...] = (
         lambda: agents().follow(change, now),
         lambda: answers().follow(change),
         lambda: dialled().follow(change, now),
+        # Who is in a call is known before it is said that nobody waits in it.
+        lambda: lines().follow(change, now),
     )
     errors = []
     for each in followers:

@@ -3,6 +3,7 @@
 from functools import cache
 from http import HTTPStatus
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.ingest_calls.schema import (
@@ -23,6 +24,7 @@ from retorno.secrets import signing_secrets
 from retorno.settings import IngestSettings
 from retorno.telephony.ports import WebhookProvider
 from retorno.telephony.providers import ASTERISK, CANONICAL, TWILIO, ZENVIA, ZENVIA_DID
+from retorno.telephony.twilio import RETURNS, way_on
 
 app = Api()
 settings = cache(IngestSettings.from_environment)
@@ -64,6 +66,18 @@ def take_queue_log() -> tuple[LinesTaken, int]:
 def take_twilio() -> tuple[FormTaken, int]:
     receipt = take(TWILIO, settings().twilio_secret)
     return FormTaken.of(receipt), status(receipt)
+
+
+@app.post(
+    f"/webhooks/twilio/{RETURNS}",
+    tags=["webhooks"],
+    openapi_extensions=FORM,
+    summary="Twilio asks how the call goes on of a caller who was being connected, and is told",
+)
+def take_returned() -> Response[str]:
+    take(TWILIO, settings().twilio_secret)
+    twiml = way_on(TWILIO.payload(app.webhook(settings().public_url)))
+    return Response(HTTPStatus.OK.value, content_type="text/xml", body=twiml)
 
 
 @app.post(

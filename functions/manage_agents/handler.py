@@ -24,6 +24,7 @@ from retorno.http import (
     Until,
     etag,
     expected_version,
+    no_content,
 )
 from retorno.settings import AgentSettings
 from retorno.telephony.ports import MAX_NAME_LENGTH
@@ -100,9 +101,9 @@ def put(
     summary="Removes an agent who is in no call; their times are kept",
     status_code=204,
 )
-def remove(agent: AgentInPath, if_match: IfMatch = None) -> Response[None]:
+def remove(agent: AgentInPath, if_match: IfMatch = None) -> Response[str]:
     agents().remove(agent, expected_version(if_match), clock.now())
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return no_content()
 
 
 @app.put(

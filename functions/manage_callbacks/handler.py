@@ -22,12 +22,12 @@ from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import State
 from retorno.callbacks.service import CallList, call_list
 from retorno.errors import InvalidInput
-from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version
+from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version, no_content
 from retorno.recovery.model import Dismissal
-from retorno.settings import CallListSettings
+from retorno.settings import ManageCallbacksSettings
 
 app = Api()
-settings = cache(CallListSettings.from_environment)
+settings = cache(ManageCallbacksSettings.from_environment)
 
 CampaignId = Annotated[str, Path(pattern=f"^{CAMPAIGN_ID}$")]
 ContactId = Annotated[str, Path(max_length=64)]
@@ -62,9 +62,11 @@ def one_campaign(campaign: CampaignId) -> Response[CampaignView]:
 def put_campaign(
     campaign: CampaignId, draft: Annotated[CampaignDraft, Body()], if_match: IfMatch = None
 ) -> Response[CampaignView]:
+    provider = settings().dial_provider
     if if_match is None:
-        return _shown(all_campaigns().add(campaign, draft), HTTPStatus.CREATED)
-    return _shown(all_campaigns().change(campaign, draft, expected_version(if_match)))
+        return _shown(all_campaigns().add(campaign, draft, provider), HTTPStatus.CREATED)
+    expected = expected_version(if_match)
+    return _shown(all_campaigns().change(campaign, draft, provider, expected))
 
 
 @app.delete(
@@ -73,10 +75,10 @@ def put_campaign(
     summary="Ends a campaign: nobody on its list is called any more",
     status_code=204,
 )
-def remove_campaign(campaign: CampaignId, if_match: IfMatch = None) -> Response[None]:
+def remove_campaign(campaign: CampaignId, if_match: IfMatch = None) -> Response[str]:
     all_campaigns().remove(campaign, expected_version(if_match))
     contacts().clear(campaign, clock.now())
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return no_content()
 
 
 @app.post(

@@ -14,7 +14,17 @@ from retorno import cursor as cursors
 from retorno.customers.model import MAX_TEXT_LENGTH, CustomerDraft, Stored
 from retorno.customers.service import CustomerRecords, customer_records
 from retorno.errors import InvalidInput
-from retorno.http import Api, Cursor, CustomerId, IfMatch, Limit, created, etag, expected_version
+from retorno.http import (
+    Api,
+    Cursor,
+    CustomerId,
+    IfMatch,
+    Limit,
+    created,
+    etag,
+    expected_version,
+    no_content,
+)
 from retorno.settings import CustomerSettings
 
 app = Api()
@@ -80,7 +90,7 @@ def replace(
 )
 def delete(customer_id: CustomerId, if_match: IfMatch = None) -> Response[str]:
     customers().delete(customer_id, expected_version(if_match))
-    return Response(HTTPStatus.NO_CONTENT.value, body="")
+    return no_content()
 
 
 def _shown(stored: Stored) -> Response[CustomerView]:

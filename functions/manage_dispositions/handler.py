@@ -1,7 +1,6 @@
 """The list of dispositions that operators sum their calls up in."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.manage_dispositions.schema import DispositionList
 from retorno.dispositions.model import Code, Disposition, Meaning
 from retorno.dispositions.service import Dispositions, dispositions
-from retorno.http import Api
+from retorno.http import Api, no_content
 from retorno.settings import DispositionSettings
 
 app = Api()
@@ -39,9 +38,9 @@ def change(code: Annotated[Code, Path()], meaning: Annotated[Meaning, Body()]) -
     tags=["dispositions"],
     summary="Retires a disposition: it is given no more, and the calls that have it keep it",
 )
-def retire(code: Annotated[Code, Path()]) -> Response[None]:
+def retire(code: Annotated[Code, Path()]) -> Response[str]:
     catalogue().retire(code)
-    return Response(HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """A small call centre that rings, misses and wins back, played against a running stack.
 
-`people`, `centre` and `carrier` are the simulation: virtual time, no I/O, one seed. `truth` reckons
-what the product should find. `__main__` plays them against the API, and `view` shows it.
+`people`, `centre` and `carrier` are its days, and `switch` its telephone system: virtual time, no
+I/O, one seed. `truth` and `audit` reckon what the product should find. `play` puts the days to the
+API; `live` goes on in real time, with `floor` for the operators and `exchange` for the telephones;
+`view` and `live_view` show it.
 """

@@ -1,20 +1,23 @@
 """`python -m local.simulate`: days of a small call centre in minutes, against the running stack.
 
 Its calls are sent as a provider would, and its operators ring back whom the API's list of open
-missed calls holds. At the end, what the API knows of every missed call is compared with what really
-happened; the exit code is 1 where they differ.
+missed calls holds. Then it goes on in real time, with a telephone system that Retorno places its
+calls through. At the end, what the API knows is compared with what really happened; the exit code
+is 1 where they differ.
 """
 
 import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from local.client import Client
 from local.errors import CloudError
 from local.simulate.centre import Centre
+from local.simulate.live import Live, go_live
 from local.simulate.play import Play
 from local.simulate.view import watching
 from local.stack import HOME
@@ -39,28 +42,33 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
     end = datetime.now(UTC)
     start = end - timedelta(days=options.days)
     centre = Centre(options.seed, start, end, options.customers, options.agents)
-    play = Play(client, centre, start, end)
+    play = Play(client, centre, start)
     print(play.introduce())
     try:
         with watching(plain=options.plain) as show:
             play.run(options.minutes, show)
-        print("All calls are told. Comparing, once those whose end was lost are closed (a minute)…")
+        print("All is told. Going live, once calls whose end was lost are closed (a minute)…")
+        play.differences()
+        with watching(plain=options.plain) as show:
+            live = go_live(centre, options.live, options.seed, options.home, show)
+        print("Comparing…")
         differences = play.differences()
     except KeyboardInterrupt:
         print("Stopped early: the API was not compared with what happened.")
         _print_summary(play)
         return 0
     _print_verdict(centre, differences)
+    _print_live_verdict(live)
     _print_summary(play)
     _print_next_steps(client, options.home)
-    return 1 if differences else 0
+    return 1 if differences or live.disagreements else 0
 
 
 def _print_summary(play: Play) -> None:
     print("  ".join(f"{name} {value}" for name, value in figures(play.summary())))
 
 
-def _print_verdict(centre: Centre, differences: list[str]) -> None:
+def _print_verdict(centre: Centre, differences: Sequence[str]) -> None:
     outcomes = centre.truth.outcomes()
     counts = Counter(outcome.state for outcome in outcomes.values())
     happened = ", ".join(f"{count} {state}" for state, count in counts.most_common())
@@ -70,8 +78,21 @@ def _print_verdict(centre: Centre, differences: list[str]) -> None:
     print(
         f"Of {len(outcomes)} missed calls ({happened}) the API tells {len(differences)} otherwise:"
     )
-    for difference in differences[:SHOWN_DIFFERENCES]:
-        print(f"  {difference}")
+    _print_some(differences)
+
+
+def _print_live_verdict(live: Live) -> None:
+    print(f"Live: {live.figures()}.")
+    if not live.disagreements:
+        print("The exchange agrees: no dial beyond a limit, nobody in two calls or left reserved.")
+        return
+    print(f"The exchange tells {len(live.disagreements)} otherwise:")
+    _print_some(live.disagreements)
+
+
+def _print_some(lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN_DIFFERENCES]:
+        print(f"  {line}")
 
 
 def _print_next_steps(client: Client, home: Path) -> None:
@@ -86,8 +107,9 @@ def _print_next_steps(client: Client, home: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.simulate", description=__doc__)
     add = parser.add_argument
-    add("--days", type=int, default=3, choices=range(1, MOST_DAYS + 1), help="simulated days")
-    add("--minutes", type=float, default=3, help="how long they take")
+    add("--days", type=int, default=1, choices=range(1, MOST_DAYS + 1), help="simulated days")
+    add("--minutes", type=float, default=1, help="how long they take")
+    add("--live", type=_count, default=90, help="seconds that it goes on in real time")
     add("--customers", type=_count, default=600, help="each rings about once a day")
     add("--agents", type=_count, default=10, help="in two shifts")
     add("--seed", type=int, default=1, help="the same seed makes the same people and habits")

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
-from local.simulate.carrier import Carrier, Event
+from local.simulate.carrier import Carrier, Event, between, told
 from local.simulate.people import BRASILIA, QUEUES, Customer, Operator, at_hour, hire, settle
 from local.simulate.timeline import END_OF_TIME, OpeningHours, Timeline
 from local.simulate.truth import Truth
 
 ENDS = frozenset({"completed", "cancelled", "no_answer", "failed"})
-COMPANY_NUMBER = "+551130000000"
+
+RUN_PREFIX = "sim-"
 
 CALLS_A_DAY = 1.0
 # How busy each hour is; the centre is closed in all others.
@@ -90,7 +91,7 @@ class Centre:
         self.calls: list[Call] = []
         self.truth = Truth()
         self.worklist: Sequence[str] = ()
-        self.run_id = f"sim-{int(start.timestamp() * 1000):x}"
+        self.run_id = f"{RUN_PREFIX}{int(start.timestamp() * 1000):x}"
         self._last_call_at = end - LAST_CALLS
         self._calls_begun = 0
         self._summed_up: list[tuple[str, str]] = []
@@ -144,7 +145,7 @@ class Centre:
         self._report(call, "queued")
         if self.now < self._last_call_at - CLOSED_AFTER:
             call.loses_end = customer.random.random() < LOSES_ITS_END
-        self._after(_patience(customer.random), partial(self._lose, call, "cancelled", "hung_up"))
+        self._after(patience(customer.random), partial(self._lose, call, "cancelled", "hung_up"))
         self._after(QUEUE_LIMIT, partial(self._lose, call, "no_answer", "queue_timeout"))
         if customer.random.random() < LINE_FAILS:
             self._after(10, partial(self._lose, call, "failed", "trunk_error"))
@@ -158,7 +159,7 @@ class Centre:
         self.truth.missed(call.call_id, customer, ended_at)
         self._end(call, stage, reason)
         if customer.random.random() < RINGS_AGAIN:
-            wait = _draw(customer.random, BEFORE_RINGING_AGAIN)
+            wait = draw(customer.random, BEFORE_RINGING_AGAIN)
             self._after(wait, partial(self._ring_again, customer))
 
     def _ring_again(self, customer: Customer) -> None:
@@ -238,7 +239,7 @@ class Centre:
         if call.is_waiting and call.operator:
             call.customer.needs_help = False
             self.truth.came_through(call.customer, call.began, self.now)
-            self._talk(call, "human", _talk_time(call.operator.random))
+            self._talk(call, "human", talk_time(call.operator.random))
 
     # --- Calls back -----------------------------------------------------------------------------
 
@@ -260,16 +261,16 @@ class Centre:
         elif fate == "talks":
             self._reach(call)
             summary = "resolvido" if random.random() < IS_SUMMED_UP else None
-            self._talk(call, random.choice(("human", "unknown")), _talk_time(random), summary)
+            self._talk(call, random.choice(("human", "unknown")), talk_time(random), summary)
         elif fate == "is in a hurry":
             # As short as a voicemail's: only the operator can tell.
             self._reach(call)
             self._talk(call, "unknown", random.uniform(*NO_TALK), "ligar_depois")
         elif random.random() < MACHINE_IS_DETECTED:
-            self._talk(call, "voicemail", _talk_time(random))
+            self._talk(call, "voicemail", talk_time(random))
         elif random.random() < MESSAGE_IS_LEFT:
             # As long as a person's: only the operator can tell.
-            self._talk(call, "unknown", _talk_time(random), "caixa_postal")
+            self._talk(call, "unknown", talk_time(random), "caixa_postal")
         else:
             self._talk(call, "unknown", random.uniform(*NO_TALK))
 
@@ -316,15 +317,9 @@ class Centre:
 
     def _report(self, call: Call, stage: str, **facts: str) -> None:
         call.stage, call.since, call.events = stage, self.now, call.events + 1
-        inbound = call.direction == "inbound"
         event = {
-            "event_id": f"{call.call_id}-{call.events}",
-            "call_id": call.call_id,
-            "stage": stage,
-            "occurred_at": self.now.isoformat(timespec="milliseconds"),
-            "direction": call.direction,
-            "from": call.number if inbound else COMPANY_NUMBER,
-            "to": COMPANY_NUMBER if inbound else call.number,
+            **told(call.call_id, call.events, stage, self.now),
+            **between(call.direction, call.number),
             "queue": call.queue,
             "agent": call.operator.name if call.operator else "",
             **facts,
@@ -333,16 +328,16 @@ class Centre:
             self._carrier.post(event, self.now)
 
 
-def _patience(random: Random) -> float:
+def patience(random: Random) -> float:
     if random.random() < HANGS_UP_AT_ONCE:
         return random.uniform(*AT_ONCE)
-    return _draw(random, PATIENCE)
+    return draw(random, PATIENCE)
 
 
-def _talk_time(random: Random) -> float:
-    return min(_draw(random, TALK), LONGEST_TALK)
+def talk_time(random: Random) -> float:
+    return min(draw(random, TALK), LONGEST_TALK)
 
 
-def _draw(random: Random, least_and_mean: tuple[float, float]) -> float:
+def draw(random: Random, least_and_mean: tuple[float, float]) -> float:
     least, mean = least_and_mean
     return least + random.expovariate(1 / mean)

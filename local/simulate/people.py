@@ -19,6 +19,17 @@ FIXED_LINE_SHARE = 0.25
 WITHHELD_SHARE = 0.04
 KNOWN_SHARE = 0.8
 
+# What becomes of each call to somebody; the last goes on for ever.
+HABITS = (
+    ("talks",),
+    ("is away", "talks"),
+    ("is busy", "talks"),
+    ("has a voicemail", "talks"),
+    ("has a voicemail",),
+    ("is away",),
+)
+HABIT_SHARES = (0.5, 0.15, 0.1, 0.1, 0.05, 0.1)
+
 MOBILE_SPELLINGS = (
     "+55{area}9{line}",
     "55{area}9{line}",
@@ -51,6 +62,7 @@ class Customer:
     line: str
     spellings: Sequence[str]
     random: Random
+    habit: Sequence[str]
     on_call: str | None = None
     needs_help: bool = False
     last_rung_back: datetime | None = None
@@ -63,6 +75,10 @@ class Customer:
     def number(self) -> str:
         ninth_digit = "9" if self.line[0] in MOBILE_FIRST_DIGITS else ""
         return f"+55{self.area}{ninth_digit}{self.line}"
+
+    def fate(self, times_called: int) -> str:
+        """What becomes of the first call to them, the second, and so on."""
+        return self.habit[min(times_called, len(self.habit)) - 1]
 
     def spell_number(self) -> str:
         """The number as some telephone system writes it today."""
@@ -112,10 +128,14 @@ def settle(count: int, seed: int, start: datetime) -> list[Customer]:
     """
     random = Random(f"{seed} {start.isoformat()}")
     lines = random.sample(range(10_000_000), count)
-    return [_customer(random, f"{line:07}", Random(f"{seed} {n}")) for n, line in enumerate(lines)]
+    habits = Random(f"{seed} habits").choices(HABITS, HABIT_SHARES, k=count)
+    return [
+        _customer(random, f"{line:07}", Random(f"{seed} {n}"), habits[n])
+        for n, line in enumerate(lines)
+    ]
 
 
-def _customer(identity: Random, digits: str, own: Random) -> Customer:
+def _customer(identity: Random, digits: str, own: Random, habit: Sequence[str]) -> Customer:
     fixed = identity.random() < FIXED_LINE_SHARE
     first_digit = identity.choice(FIXED_FIRST_DIGITS if fixed else MOBILE_FIRST_DIGITS)
     withheld = identity.random() < WITHHELD_SHARE
@@ -127,4 +147,5 @@ def _customer(identity: Random, digits: str, own: Random) -> Customer:
         line=first_digit + digits,
         spellings=() if withheld else spellings,
         random=own,
+        habit=habit,
     )

@@ -3,16 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 from local.client import Client
-from local.errors import CloudError
 from local.simulate.carrier import Event
 from local.simulate.centre import Centre
 from local.simulate.truth import Outcome, differences
-from local.simulate.view import Scene
+from local.simulate.view import Days, Scene
 
 TICK_SECONDS = 0.5
 TICKS_BETWEEN_SUMMARIES = 4
@@ -24,11 +23,11 @@ CATCH_UP_SECONDS = 120
 
 
 class Play:
-    def __init__(self, client: Client, centre: Centre, start: datetime, end: datetime) -> None:
-        self.scene = Scene(centre)
+    def __init__(self, client: Client, centre: Centre, start: datetime) -> None:
+        self.scene = Days(centre)
         self._client = client
         self._centre = centre
-        self._period = (start, end)
+        self._start = start
         self._to_sum_up: list[tuple[str, str]] = []
 
     def introduce(self) -> str:
@@ -78,13 +77,15 @@ class Play:
         return found
 
     def summary(self) -> dict[str, Any]:
-        return self._client.summary(*self._period)
+        return self._client.summary(*self._period())
+
+    def _period(self) -> tuple[datetime, datetime]:
+        """All that is played, and what happens live after it."""
+        return self._start, datetime.now(UTC)
 
     def _send(self, events: list[Event]) -> None:
         for first in range(0, len(events), EVENTS_AT_A_TIME):
-            answer = self._client.send_calls(events[first : first + EVENTS_AT_A_TIME])
-            if answer["refused"]:
-                raise CloudError(f"the API refused an event: {answer['refused'][0]}")
+            self._client.send_calls(events[first : first + EVENTS_AT_A_TIME])
 
     def _hand_out_list(self) -> None:
         """Whom fewest calls were made to comes first, and of those who waits longest.
@@ -105,14 +106,14 @@ class Play:
         self.scene.recoveries = latest[: -LATEST_RECOVERIES - 1 : -1]
 
     def _missed_calls(self, state: str) -> list[dict[str, Any]]:
-        return self._of_this_run(self._client.missed_calls(*self._period, state))
+        return self._of_this_run(self._client.missed_calls(*self._period(), state))
 
     def _of_this_run(self, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """The stack may hold the calls of other runs, and of other senders."""
         return [item for item in items if item["call_id"].startswith(self._centre.run_id)]
 
     def _differences(self) -> list[str]:
-        listed = list(self._client.missed_calls(*self._period))
+        listed = list(self._client.missed_calls(*self._period()))
         found = {
             item["call_id"]: Outcome(item["state"], item["recovered_by"])
             for item in self._of_this_run(listed)

@@ -1,11 +1,14 @@
-"""Shows a running simulation: a live screen in a terminal, plain lines anywhere else."""
+"""Shows a running simulation: a live screen in a terminal, plain lines anywhere else.
+
+Here is how it is shown, and the days that are played; `live_view` has the live part.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
 from rich.layout import Layout
@@ -34,15 +37,33 @@ STYLES = {
 }
 
 
+class Scene(Protocol):
+    """What there is to see at a moment."""
+
+    def screen(self) -> RenderableType: ...
+
+    def line(self) -> str: ...
+
+
 @dataclass
-class Scene:
-    """What there is to see: the people as simulated, the missed calls as the API gives them."""
+class Days:
+    """The people as simulated, the missed calls as the API gives them."""
 
     centre: Centre
     progress: float = 0
     summary: dict[str, Any] = field(default_factory=dict)
     open_calls: Sequence[dict[str, Any]] = ()
     recoveries: Sequence[dict[str, Any]] = ()
+
+    def screen(self) -> RenderableType:
+        return _screen(self)
+
+    def line(self) -> str:
+        calls = self.centre.calls
+        waiting = sum(call.is_waiting for call in calls)
+        summary = "  ".join(f"{name} {value}" for name, value in figures(self.summary))
+        clock = f"{local(self.centre.now):%a %H:%M}"
+        return f"{clock}  calls {len(calls)} ({waiting} waiting)  {summary}"
 
 
 @contextmanager
@@ -53,7 +74,7 @@ def watching(*, plain: bool) -> Iterator[Callable[[Scene], None]]:
         yield _Lines(console).show
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        yield lambda scene: live.update(_screen(scene), refresh=True)
+        yield lambda scene: live.update(scene.screen(), refresh=True)
 
 
 class _Lines:
@@ -67,16 +88,10 @@ class _Lines:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SECONDS_BETWEEN_LINES
-        calls = scene.centre.calls
-        waiting = sum(call.is_waiting for call in calls)
-        summary = "  ".join(f"{name} {value}" for name, value in figures(scene.summary))
-        clock = f"{_local(scene.centre.now):%a %H:%M}"
-        self._console.print(
-            f"{clock}  calls {len(calls)} ({waiting} waiting)  {summary}", soft_wrap=True
-        )
+        self._console.print(scene.line(), soft_wrap=True)
 
 
-def _screen(scene: Scene) -> RenderableType:
+def _screen(scene: Days) -> RenderableType:
     screen = Layout()
     screen.split_column(
         Layout(_header(scene), size=3), Layout(name="body"), Layout(_footer(scene), size=3)
@@ -91,20 +106,12 @@ def _screen(scene: Scene) -> RenderableType:
     return screen
 
 
-def _header(scene: Scene) -> RenderableType:
-    header = Table.grid(expand=True, padding=(0, 2))
-    header.add_column()
-    header.add_column(justify="center")
-    header.add_column(ratio=1)
-    header.add_row(
-        Text("Retorno · simulated call centre", style="bold"),
-        Text(f"{_local(scene.centre.now):%A %d %b  %H:%M}", style="bold cyan"),
-        ProgressBar(total=1, completed=scene.progress),
-    )
-    return Panel(header)
+def _header(scene: Days) -> RenderableType:
+    clock = f"{local(scene.centre.now):%A %d %b  %H:%M}"
+    return header("Retorno · simulated call centre", clock, scene.progress)
 
 
-def _footer(scene: Scene) -> RenderableType:
+def _footer(scene: Days) -> RenderableType:
     footer = Table.grid(expand=True)
     cells = [
         Text.assemble((f"{name} ", "dim"), (value, "bold"))
@@ -116,36 +123,36 @@ def _footer(scene: Scene) -> RenderableType:
     return Panel(footer, title="Missed calls, as the API sums them up")
 
 
-def _calls(scene: Scene) -> RenderableType:
-    table = _table("customer", "queue", "state", "for")
+def _calls(scene: Days) -> RenderableType:
+    table = table_of("customer", "queue", "state", "for")
     for call in sorted(scene.centre.calls, key=lambda call: (not call.is_waiting, call.since)):
         age = scene.centre.now - call.since
         style = "bold red" if call.is_waiting and age > LONG_WAIT else ""
         customer = "withheld" if call.customer.withheld else mask(call.customer.number)
-        state = _styled(STATES[call.stage])
+        state = styled(STATES[call.stage])
         table.add_row(customer, call.queue or "call back", state, Text(span(age), style))
     waiting = sum(call.is_waiting for call in scene.centre.calls)
-    return _panel(table, f"Calls now: {len(scene.centre.calls)}, {waiting} waiting")
+    return panel(table, f"Calls now: {len(scene.centre.calls)}, {waiting} waiting")
 
 
-def _operators(scene: Scene) -> RenderableType:
+def _operators(scene: Days) -> RenderableType:
     now = scene.centre.now
-    table = _table("operator", "does", "for")
+    table = table_of("operator", "does", "for")
     for operator in sorted(scene.centre.operators, key=lambda operator: operator.doing == "off"):
         age = "" if operator.doing == "off" else span(now - operator.since)
-        table.add_row(operator.name, _styled(operator.doing), age)
-    return _panel(table, "Operators")
+        table.add_row(operator.name, styled(operator.doing), age)
+    return panel(table, "Operators")
 
 
-def _open_calls(scene: Scene) -> RenderableType:
-    table = _table("customer", "queue", "age", "tries")
+def _open_calls(scene: Days) -> RenderableType:
+    table = table_of("customer", "queue", "age", "tries")
     for item in scene.open_calls:
         age = span(scene.centre.now - datetime.fromisoformat(item["missed_at"]))
         table.add_row(_whom(item), item["queue"], age, str(item["attempts"]))
-    return _panel(table, f"Open missed calls: {len(scene.open_calls)}")
+    return panel(table, f"Open missed calls: {len(scene.open_calls)}")
 
 
-def _recoveries(scene: Scene) -> RenderableType:
+def _recoveries(scene: Days) -> RenderableType:
     lines = [
         Text.assemble(
             (item["recovered_by_agent"], "bold green"),
@@ -154,7 +161,7 @@ def _recoveries(scene: Scene) -> RenderableType:
         )
         for item in scene.recoveries
     ]
-    return _panel(Padding(Text("\n").join(lines), (0, 1)), "Latest recoveries")
+    return panel(Padding(Text("\n").join(lines), (0, 1)), "Latest recoveries")
 
 
 def _whom(item: dict[str, Any]) -> str:
@@ -163,20 +170,33 @@ def _whom(item: dict[str, Any]) -> str:
     return mask(item["number"]) if item["number"] else "withheld"
 
 
-def _table(*columns: str) -> Table:
+def header(title: str, clock: str, progress: float) -> RenderableType:
+    line = Table.grid(expand=True, padding=(0, 2))
+    line.add_column()
+    line.add_column(justify="center")
+    line.add_column(ratio=1)
+    line.add_row(
+        Text(title, style="bold"),
+        Text(clock, style="bold cyan"),
+        ProgressBar(total=1, completed=progress),
+    )
+    return Panel(line)
+
+
+def table_of(*columns: str) -> Table:
     table = Table(box=None, expand=True, padding=(0, 1), header_style="dim")
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
 
 
-def _panel(content: RenderableType, title: str) -> Panel:
+def panel(content: RenderableType, title: str) -> Panel:
     return Panel(content, title=title, padding=0)
 
 
-def _styled(doing: str) -> Text:
+def styled(doing: str) -> Text:
     return Text(doing, STYLES.get(doing, ""))
 
 
-def _local(moment: datetime) -> datetime:
+def local(moment: datetime) -> datetime:
     return moment.astimezone(BRASILIA)

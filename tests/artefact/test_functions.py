@@ -14,7 +14,7 @@ from tests.artefact.lambda_runtime import FunctionFailed, running
 from tests.support.connect import INSTANCE_ARN, event
 from tests.support.events import answer, http, sqs, user
 from tests.support.functions import environment_of, functions
-from tests.support.webhooks import ZENVIA_DID, zenvia
+from tests.support.webhooks import MENU, ZENVIA_DID, zenvia
 from tests.support.zenvia import report_server
 
 JSON = "application/json"
@@ -27,6 +27,8 @@ DELETED = {"eventName": "REMOVE", "dynamodb": {}}
 # A file, rows and an export of nobody's.
 UPLOADED = {"detail": {"object": {"key": "imports/customers/nobodys.csv", "etag": "etag"}}}
 ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]})
+
+LOOK = json.dumps({"queue": "vendas", "at": "2026-03-02T12:00:00.000000Z"})
 
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "DialCallbacks": (
@@ -41,16 +43,20 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     ),
     "FollowAgents": ({"Records": []}, {"batchItemFailures": []}),
     "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "FollowDoNotCall": ({"Records": []}, {"batchItemFailures": []}),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "OfferCalls": (sqs(LOOK), {"batchItemFailures": []}),
     "SplitImports": (UPLOADED, None),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
+    "KeepPromises": ({}, None),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
     "SweepCalls": ({}, None),
     "WatchCallbacks": ({}, None),
 }
 REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "AnswerOffers": (http("GET /queues", claims=SUPERVISOR), 200, JSON),
     "AnnotateCalls": (
         http("GET /calls/{call_id}/notes", path="/calls/1/notes", claims=SUPERVISOR),
         404,
@@ -68,10 +74,18 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "ManageCustomers": (http("GET /customers", claims=SUPERVISOR), 200, JSON),
     "ManageDispositions": (http("GET /dispositions", claims=SUPERVISOR), 200, JSON),
+    "ManageMenus": (http("GET /menus", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
     "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
+    "ScheduleCallbacks": (http("GET /callbacks", claims=SUPERVISOR), 200, JSON),
+    "RequestCallbacks": (
+        http("POST /callback-requests", body=b"{}", claims=SUPERVISOR),
+        422,
+        PROBLEM,
+    ),
     "ReviewVoicemail": (http("GET /voicemail-reviews", claims=SUPERVISOR), 200, JSON),
+    "ServeMenus": (http(MENU, path="/webhooks/twilio/menus/loja", body=b""), 401, PROBLEM),
 }
 
 

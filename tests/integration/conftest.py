@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
+from tests.conftest import MOTO, one_session
 from tests.support.tables import create_table
 
 
@@ -14,7 +15,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
+    monkeypatch.setattr("pynamodb.connection.base.get_session", one_session)
+    with mock_aws(config=MOTO):
         yield
 
 

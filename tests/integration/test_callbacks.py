@@ -257,16 +257,40 @@ def test_who_is_in_a_call_is_not_called(centre: Centre) -> None:
     assert centre.rung == [(CUSTOMER, "ana")]
 
 
-def test_who_does_not_want_calls_is_not_called(centre: Centre) -> None:
+def never_call(centre: Centre, number: str = CUSTOMER) -> None:
+    entry = {"origin": "customer", "scope": "all"}
+    route = f"PUT /do-not-call/{number}"
+    assert centre.ask(route, entry, pattern="/do-not-call/{number}").status == 200
+
+
+def test_who_does_not_want_calls_is_taken_off_the_list(centre: Centre) -> None:
     centre.campaign()
     centre.miss("in-1")
-    entry = {"origin": "customer", "scope": "all"}
-    route = f"PUT /do-not-call/{CUSTOMER}"
-    assert centre.ask(route, entry, pattern="/do-not-call/{number}").status == 200
-    centre.agent("ana")
+    never_call(centre)
     centre.deployment.work()
-    assert centre.rung == []
     assert centre.contacts("do_not_call")[0]["reason"] == "customer"
+    centre.agent("ana")
+    centre.later(minutes=2)
+    assert centre.rung == []
+
+
+def test_who_did_not_want_calls_joins_no_list(centre: Centre) -> None:
+    centre.campaign()
+    never_call(centre, "(11) 8765-4321")
+    centre.miss("in-1")
+    assert centre.contacts("do_not_call")[0]["reason"] == "customer"
+
+
+def test_the_list_is_asked_again_at_the_call(centre: Centre) -> None:
+    centre.campaign()
+    centre.miss("in-1")
+    never_call(centre)
+    # Its stream has not told yet.
+    centre.agent("ana")
+    message = json.dumps({"queue": "retorno", "at": "2026-03-02T12:00:00.000000Z"})
+    centre.deployment.call("DialCallbacks", sqs(message))
+    assert centre.rung == []
+    assert centre.contacts("do_not_call")
 
 
 def test_outside_its_hours_a_campaign_waits_for_them(centre: Centre) -> None:
@@ -351,6 +375,14 @@ def test_a_lost_answer_is_looked_up_and_nobody_rung_twice(centre: Centre) -> Non
     assert centre.presence("ana") == "available"
 
 
+def test_a_telephone_system_without_first_words_is_no_surprise_later(centre: Centre) -> None:
+    centre.deployment.configure(DIAL_PROVIDER="zenvia")
+    path = "/callback-campaigns/{campaign}"
+    draft = CAMPAIGN | {"menu": "antes-de-falar"}
+    answer = centre.ask("PUT /callback-campaigns/vendas", draft, pattern=path)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "menu")
+
+
 def test_two_campaigns_share_a_numbers_limits(centre: Centre) -> None:
     centre.campaign(max_calls_a_day=1)
     centre.campaign("suporte", monitored_queue="suporte", max_calls_a_day=1)
@@ -361,6 +393,32 @@ def test_two_campaigns_share_a_numbers_limits(centre: Centre) -> None:
     assert len(centre.rung) == 1
     (waiting,) = centre.contacts(list_name="suporte")
     assert (waiting["reason"], waiting["due_at"]) == ("calls_a_day", "2026-03-03T03:00:00Z")
+
+
+def test_callers_who_wait_come_first(centre: Centre) -> None:
+    centre.campaign()
+    centre.miss("in-1")
+    centre.tell("in-2", "queued", direction="inbound", queue="balcão", **{"from": "+5511987650002"})
+    centre.deployment.work()
+    centre.agent("ana", "retorno", "balcão")
+    centre.deployment.work()
+    assert centre.rung == []
+    centre.agent("bia", "retorno")
+    centre.deployment.work()
+    assert centre.rung == [(CUSTOMER, "bia")]
+    centre.tell("in-2", "cancelled")
+    centre.miss("in-3", "+5511987650003")
+    assert centre.rung[1:] == [("+5511987650003", "ana")]
+
+
+def test_a_campaigns_first_words_go_with_the_order(centre: Centre) -> None:
+    centre.campaign(menu="antes-de-falar")
+    centre.agent("ana")
+    centre.miss("in-1")
+    (order,) = centre.switchboard.placed
+    assert order["menu_url"] == (
+        "https://api.example.com/webhooks/twilio/menus/antes-de-falar?use=first_words"
+    )
 
 
 def test_a_message_of_long_ago_or_of_nothing_does_no_harm(centre: Centre) -> None:

@@ -10,6 +10,7 @@ from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.service import CallReader
 from retorno.calls.store import CallStore
 from retorno.errors import Conflict, NotFound, Unavailable
+from retorno.phone import match_key
 from retorno.recovery.model import Dismissal, MissedFilter, Outcome, RecoveryRules, State
 from retorno.recovery.service import Matching, MissedCalls
 from retorno.recovery.store import RecoveryStore, Stored
@@ -303,6 +304,50 @@ class TestExpiry:
         late = BEGINNING + timedelta(days=8)
         world.happens(missed("m"), now=late)
         world.happens(rang_back("o", 300), now=late)
+        assert world.outcome("m").state is State.RECOVERED
+
+
+class TestBlocking:
+    """The call list has called as often as it may."""
+
+    KEY = match_key(ANA)
+
+    def block(self, world: World, *, blocked: bool = True, call_id: str = "m") -> None:
+        world.matching.block(self.KEY, call_id, NOW, blocked=blocked)
+
+    def test_is_told_of_by_itself_until_it_is_undone(self, world: World) -> None:
+        world.happens(missed("m"))
+        self.block(world)
+        self.block(world)
+        assert world.outcome("m").state is State.BLOCKED
+        assert world.missed_calls.summary(Period()).blocked == 1
+        self.block(world, blocked=False)
+        assert world.outcome("m").state is State.OPEN
+
+    def test_yields_to_whatever_ends_the_wait(self, world: World) -> None:
+        world.happens(missed("m"))
+        self.block(world)
+        world.happens(rang_back("o", 300))
+        assert world.outcome("m").state is State.RECOVERED
+        self.block(world)
+        assert world.outcome("m").state is State.RECOVERED
+
+    def test_ends_with_the_window(self, world: World) -> None:
+        world.happens(missed("m"))
+        self.block(world)
+        assert world.matching.expire(BEGINNING + timedelta(days=8)) == 1
+        assert world.outcome("m").state is State.EXPIRED
+
+    def test_can_be_dismissed(self, world: World) -> None:
+        world.happens(missed("m"))
+        self.block(world)
+        dismissal = Dismissal(at=NOW, by="sofia", reason="wrong number")
+        assert world.missed_calls.dismiss("m", dismissal, NOW).outcome.state is State.DISMISSED
+
+    def test_is_nothing_to_a_call_that_missed_nobody(self, world: World) -> None:
+        world.happens(missed("m"), rang_back("o", 300))
+        self.block(world, call_id="o")
+        self.block(world, call_id="nobodys")
         assert world.outcome("m").state is State.RECOVERED
 
 

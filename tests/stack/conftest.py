@@ -1,6 +1,7 @@
 """template.yaml deployed in an embedded cloud of its own, driven over HTTP as a client would."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +15,28 @@ from tests.support.api import Api
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with cloud.running(tmp_path_factory.mktemp("cloud")) as stack:
         yield stack
+
+
+@contextmanager
+def configured(
+    stack: Stack, functions: Sequence[str], variables: Mapping[str, str]
+) -> Iterator[None]:
+    """Some functions of the stack, by logical id, with other variables for a while."""
+    client: Any = aws.session().client("lambda", endpoint_url=stack.endpoint_url)
+    names = [stack.resources[each] for each in functions]
+    own = {
+        name: client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        for name in names
+    }
+    for name in names:
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**own[name], **variables}}
+        )
+    yield
+    for name in names:
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": own[name]}
+        )
 
 
 @pytest.fixture(scope="session")

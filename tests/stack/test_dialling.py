@@ -18,6 +18,7 @@ from local.stack import Stack
 from retorno import clock
 from retorno.telephony import signature
 from retorno.telephony.ports import WebhookRequest
+from tests.stack.conftest import configured
 from tests.support.api import Answer, Api, eventually
 from tests.support.exchange import Answering, Asked, Exchange, serving
 
@@ -46,19 +47,11 @@ def switchboard(stack: Stack) -> Iterator[Switchboard]:
     secrets.put_secret_value(
         SecretId=stack.resources["DialSecret"], SecretString=json.dumps({"current": SECRET})
     )
-    functions = session.client("lambda", endpoint_url=stack.endpoint_url)
-    name = stack.resources["PlaceCalls"]
-    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     with serving(Switchboard()) as switchboard:
         assert isinstance(switchboard, Switchboard)
         dialling = {"DIAL_PROVIDER": "canonical", "DIAL_URL": switchboard.url}
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {**variables, **dialling}}
-        )
-        yield switchboard
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
+        with configured(stack, ["PlaceCalls"], dialling):
+            yield switchboard
 
 
 def dial(api: Api, wish: dict[str, str], key: str) -> Answer:

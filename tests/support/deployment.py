@@ -19,6 +19,7 @@ REGION: Final = "sa-east-1"
 BUCKET = "kept-payloads"
 FILES_BUCKET = "files"
 QUEUE = "deferred-calls"
+SCHEDULES = "promises"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
 ZENVIA_SECRET = "not-a-secret-either"
@@ -39,9 +40,12 @@ class Deployment:
             "CustomersTable": "customers",
             "JobsTable": "jobs",
             "DialsTable": "dials",
+            "PromisesTable": "promises",
+            "OffersTable": "offers",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
             "NotesTable": "notes",
+            "MenusTable": "menus",
             "AgentsTable": "agents",
             "CallbackCampaignsTable": "callback-campaigns",
             "ContactsTable": "contacts",
@@ -53,16 +57,19 @@ class Deployment:
         self._calls = Stream("calls")
         self._recoveries = Stream("recoveries")
         self._agents = Stream("agents")
+        self._do_not_call = Stream("do-not-call")
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
+        boto3.client("scheduler").create_schedule_group(Name=SCHEDULES)
         self._variables: dict[str, str] = {}
         self._names = {
             **tables,
             "FilesBucket": FILES_BUCKET,
             "CustomerRowsQueue": _queue("customer-rows"),
             "DiallerQueue": _queue("dialler"),
+            "OffersQueue": _queue("offers"),
             "CustomerExportsQueue": _queue("customer-exports"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
@@ -71,6 +78,7 @@ class Deployment:
             "ConnectInstanceArn": INSTANCE_ARN,
             "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
             "DialSecret": _secret("dial", current=DIAL_SECRET),
+            "PromiseSchedules": SCHEDULES,
             "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
 
@@ -106,8 +114,8 @@ class Deployment:
             assert answer == {"batchItemFailures": []}
 
     def work(self) -> None:
-        """Lets everything flow, and the dialler do what it is told, until nothing is left to do."""
-        while any((self._flowed(), self._dialled())):
+        """Lets everything flow, and whoever is told to look do so, until nothing is left to do."""
+        while any((self._flowed(), self._worked())):
             pass
 
     def _flowed(self) -> bool:
@@ -115,6 +123,7 @@ class Deployment:
             ("MatchRecoveries", "FollowCalls"): self.new_records(),
             ("FillCallList",): self._recoveries.new_records(),
             ("FollowAgents",): self._agents.new_records(),
+            ("FollowDoNotCall",): self._do_not_call.new_records(),
         }
         for followers, records in told.items():
             for function in followers if records else ():
@@ -122,12 +131,14 @@ class Deployment:
                 assert answer == {"batchItemFailures": []}
         return any(told.values())
 
-    def _dialled(self) -> bool:
-        messages = self.messages("DiallerQueue")
-        for message in messages:
-            answer = self.call("DialCallbacks", sqs(json.dumps(message)))
-            assert answer == {"batchItemFailures": []}
-        return bool(messages)
+    def _worked(self) -> bool:
+        works = {"OfferCalls": "OffersQueue", "DialCallbacks": "DiallerQueue"}
+        left = {function: self.messages(queue) for function, queue in works.items()}
+        for function, messages in left.items():
+            for message in messages:
+                answer = self.call(function, sqs(json.dumps(message)))
+                assert answer == {"batchItemFailures": []}
+        return any(left.values())
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
         """Calls a function with an event of the HTTP API."""

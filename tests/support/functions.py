@@ -43,7 +43,8 @@ def function_of(route: str) -> str:
 
 
 def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]:
-    """The function's variables; `resources` says what `!Ref` gives for each that they name.
+    """The function's variables; `resources` says what `!Ref` gives for each that they name,
+    and as "Queue.Arn" what `!GetAtt` does.
 
     Parameters have their defaults.
     """
@@ -58,6 +59,11 @@ def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]
 
 def _told(value: object, known: dict[str, str]) -> str:
     """What is put together of other things is the API's own address."""
-    if isinstance(value, dict):
-        return known[value["Ref"]] if "Ref" in value else API_URL
+    match value:
+        case {"Ref": name}:
+            return known[name]
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            return f"arn:aws:any:sa-east-1:123456789012:{name}"
+        case dict():
+            return API_URL
     return str(value)

@@ -32,6 +32,26 @@ class Stream:
         return new
 
 
+class Tail:
+    """A stream of a table that stays, read on from where it was read to."""
+
+    def __init__(self, table_name: str) -> None:
+        self._client = boto3.client("dynamodbstreams")
+        arn = boto3.client("dynamodb").describe_table(TableName=table_name)["Table"][
+            "LatestStreamArn"
+        ]
+        (shard,) = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        self._iterator = self._client.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+
+    def new_records(self) -> list[Record]:
+        found = self._client.get_records(ShardIterator=self._iterator)
+        self._iterator = found["NextShardIterator"]
+        records: list[Record] = found["Records"]
+        return records
+
+
 def changes(events: Iterable[CallEvent]) -> dict[str, list[Record]]:
     """The records that the stream brings of each call, one an event."""
     records: dict[str, list[Record]] = {}

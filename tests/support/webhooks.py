@@ -4,9 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.support.deployment import TWILIO_TOKEN, WEBHOOK_SECRET, ZENVIA_SECRET
 from tests.support.events import DOMAIN, http
@@ -14,6 +15,8 @@ from tests.support.events import DOMAIN, http
 CANONICAL = "POST /webhooks/calls"
 ASTERISK = "POST /webhooks/asterisk/queue-log"
 TWILIO = "POST /webhooks/twilio/voice"
+MENU = "POST /webhooks/twilio/menus/{menu}"
+TWILIO_RETURNED = "POST /webhooks/twilio/returned-calls"
 ZENVIA = "POST /webhooks/zenvia/{secret}"
 ZENVIA_DID = "POST /webhooks/zenvia/{secret}/did"
 
@@ -42,18 +45,40 @@ def queue_log(sent: datetime, *lines: str) -> dict[str, Any]:
 
 
 def twilio(
-    form: dict[str, str], token: str = TWILIO_TOKEN, query: dict[str, str] | None = None
+    form: dict[str, str],
+    token: str = TWILIO_TOKEN,
+    query: dict[str, str] | None = None,
+    route: str = TWILIO,
 ) -> dict[str, Any]:
-    """A status callback, signed as Twilio signs (https://www.twilio.com/docs/usage/security)."""
-    url = f"https://{DOMAIN}/webhooks/twilio/voice" + (f"?{urlencode(query)}" if query else "")
+    """A status callback, signed as Twilio signs."""
+    path = route.removeprefix("POST ")
+    url = f"https://{DOMAIN}{path}" + (f"?{urlencode(query)}" if query else "")
+    headers = signed_by_twilio(url, form, token)
+    body = urlencode(form).encode()
+    return http(route, query=query, headers=headers, body=body, in_base64=True)
+
+
+def signed_by_twilio(url: str, form: Mapping[str, str], token: str) -> dict[str, str]:
+    """The headers of a form that Twilio sends (https://www.twilio.com/docs/usage/security)."""
     message = url + "".join(name + form[name] for name in sorted(form))
     digest = hmac.new(token.encode(), message.encode(), hashlib.sha1).digest()
-    headers = {
+    return {
         "X-Twilio-Signature": base64.b64encode(digest).decode(),
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    body = urlencode(form).encode()
-    return http(TWILIO, query=query, headers=headers, body=body, in_base64=True)
+
+
+def menu(url: str, form: Mapping[str, str], token: str = TWILIO_TOKEN) -> dict[str, Any]:
+    """What Twilio asks at an address of the API, which it has from us or was given."""
+    address = urlsplit(url)
+    return http(
+        MENU,
+        path=address.path,
+        query=dict(parse_qsl(address.query, keep_blank_values=True)),
+        headers=signed_by_twilio(url, form, token),
+        body=urlencode(form).encode(),
+        in_base64=True,
+    )
 
 
 def zenvia(payload: object, *, route: str = ZENVIA, secret: str = ZENVIA_SECRET) -> dict[str, Any]:

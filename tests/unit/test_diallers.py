@@ -29,6 +29,7 @@ from retorno.telephony.ports import (
     WebhookRequest,
 )
 from retorno.telephony.providers import ASTERISK, TWILIO
+from retorno.telephony.twilio import first_words_url
 from retorno.telephony.twilio_dialling import PAGE_SIZE, TwilioDialler
 from retorno.telephony.zenvia_dialling import ZenviaDialler
 from tests.support.clock import StoppedClock
@@ -203,6 +204,13 @@ class TestLook:
             makes(NOBODY).find(order_of(makes))
 
 
+@pytest.mark.parametrize("makes", [zenvia, asterisk])
+def test_whoever_runs_no_menu_calls_nobody_without_one(makes: Makes, exchange: Exchange) -> None:
+    with pytest.raises(DialRefused, match="runs no menu"):
+        makes(exchange.url).dial(replace(order_of(makes), menu_url="https://api.example.com/m"))
+    assert exchange.asked == []
+
+
 class TestCanonical:
     def verified(self, asked: Any) -> None:
         request = WebhookRequest(url="", headers=asked.headers, body=asked.body)
@@ -221,6 +229,7 @@ class TestCanonical:
             "agent": "ana",
             "caller_id": COMPANY,
             "ordered_at": "2026-03-02T12:00:00.000000Z",
+            "menu_url": None,
         }
 
     def test_knows_that_503_placed_no_call(self, exchange: Exchange) -> None:
@@ -258,6 +267,16 @@ class TestTwilio:
         number = dial[0]
         assert (dial.get("callerId"), number.text) == (COMPANY, CUSTOMER)
         assert number.get("statusCallback") == tells
+        assert number.get("url") is None
+
+    def test_says_first_words_to_the_customer(self, exchange: Exchange) -> None:
+        exchange.will(Answering(201, {"sid": "CA77"}))
+        url = first_words_url("https://api.example.com", "retorno")
+        twilio(exchange.url).dial(replace(ORDER, menu_url=f"{url}&a=<b>"))
+        number = ET.fromstring(dict(exchange.asked[0].form)["Twiml"])[0][0]  # noqa: S314
+        assert number.get("url") == (
+            "https://api.example.com/webhooks/twilio/menus/retorno?use=first_words&a=<b>"
+        )
 
     def calls(self, *calls: dict[str, Any]) -> Answering:
         return Answering(200, {"calls": list(calls), "page": 0})
@@ -466,6 +485,11 @@ class TestAmazonConnect:
         connect_dialling.client.cache_clear()
         yield ConnectDialler(INSTANCE_ARN, "flow-1", at)
         connect_dialling.client.cache_clear()
+
+    def test_runs_no_menu(self, dialler: ConnectDialler, exchange: Exchange) -> None:
+        with pytest.raises(DialRefused, match="runs no menu"):
+            dialler.dial(replace(ORDER, menu_url="https://api.example.com/m"))
+        assert exchange.asked == []
 
     def test_orders_with_a_token(self, dialler: ConnectDialler, exchange: Exchange) -> None:
         exchange.will(Answering(200, {"ContactId": "c-77"}))

@@ -24,6 +24,9 @@ from tests.support.zenvia import received, report_server
 EVENTS = Path(__file__).parents[2] / "events"
 
 STATUSES = {
+    "answer_offers/no_such_offer": 404,
+    "answer_offers/nothing_can_connect": 409,
+    "answer_offers/queues": 200,
     "annotate_calls/no_such_call": 404,
     "annotate_calls/no_such_disposition": 422,
     "describe_api/health": 200,
@@ -50,6 +53,8 @@ STATUSES = {
     "manage_callbacks/hours_that_never_open": 422,
     "manage_callbacks/new_campaign": 201,
     "manage_callbacks/who_is_blocked": 200,
+    "manage_menus/goes_round_without_a_key": 422,
+    "manage_menus/new_menu": 201,
     "manage_missed_calls/agent_may_not_dismiss": 403,
     "manage_missed_calls/open_missed_calls": 200,
     "place_calls/my_last_ones": 200,
@@ -57,8 +62,15 @@ STATUSES = {
     "place_calls/without_a_key": 422,
     "read_calls/calls_of_a_number": 200,
     "read_calls/no_such_call": 404,
+    "schedule_callbacks/offer_on_a_sunday": 409,
+    "schedule_callbacks/today": 200,
+    "schedule_callbacks/tomorrow_at_three": 201,
+    "request_callbacks/no_number": 422,
+    "request_callbacks/number_and_queue": 202,
     "review_voicemail/no_verdict": 422,
     "review_voicemail/suspects": 200,
+    "serve_menus/menu_that_nobody_wrote": 200,
+    "serve_menus/refused_signature": 401,
 }
 OTHERS = {
     "expire_missed_calls/every_five_minutes",
@@ -67,7 +79,10 @@ OTHERS = {
     "ingest_connect_contacts/missed_call",
     "export_customers/asked_for",
     "import_customers/two_rows",
+    "keep_promises/every_minute",
+    "keep_promises/of_no_such_promise",
     "match_recoveries/missed_call",
+    "offer_calls/somebody_is_free",
     "reconcile_zenvia/last_two_hours",
     "replay_payloads/asterisk",
     "report_voicemail/one_week",
@@ -79,6 +94,7 @@ OTHERS = {
     "fill_call_list/missed_call",
     "follow_agents/ana_is_free",
     "follow_calls/short_answer",
+    "follow_do_not_call/call_me_no_more",
 }
 
 
@@ -242,17 +258,24 @@ def test_a_missed_caller_is_called_back(deployment: Deployment) -> None:
     assert invoke(deployment, "fill_call_list/missed_call") == {"batchItemFailures": []}
     (message,) = deployment.messages("DiallerQueue")
     assert message["line"] == "campaign:vendas"
+    assert invoke(deployment, "follow_do_not_call/call_me_no_more") == {"batchItemFailures": []}
     assert invoke(deployment, "dial_callbacks/ana_is_free") == {"batchItemFailures": []}
     invoke(deployment, "watch_callbacks/every_minute")
     (message,) = deployment.messages("DiallerQueue")
     assert message["line"] == "campaign:vendas"
 
 
-def test_the_dialler_is_told_of_who_is_free(deployment: Deployment) -> None:
+def test_the_dialler_and_those_who_wait_are_told_of_who_is_free(deployment: Deployment) -> None:
     assert invoke(deployment, "follow_agents/ana_is_free") == {"batchItemFailures": []}
-    assert deployment.messages("DiallerQueue") == [
-        {"queue": "vendas", "agent": "ana", "at": "2026-03-02T12:00:00.000000Z"}
-    ]
+    for queue in ("DiallerQueue", "OffersQueue"):
+        assert deployment.messages(queue) == [
+            {"queue": "vendas", "agent": "ana", "at": "2026-03-02T12:00:00.000000Z"}
+        ]
+
+
+def test_nobody_waits_for_who_is_free(deployment: Deployment) -> None:
+    assert invoke(deployment, "offer_calls/somebody_is_free") == {"batchItemFailures": []}
+    assert deployment.messages("OffersQueue") == []
 
 
 def test_reports_of_the_last_two_hours_are_read(
@@ -276,6 +299,21 @@ def test_the_sweeper_runs_on_its_schedule(deployment: Deployment, clock: Stopped
     clock.advance(hours=5)
     invoke(deployment, "sweep_calls/every_minute")
     assert shown(deployment, "pbx-1")["end_reason"] == "no_end_event"
+
+
+def test_a_schedule_of_no_promise_does_no_harm(deployment: Deployment) -> None:
+    answer = invoke(deployment, "keep_promises/of_no_such_promise")
+    assert answer == {"batchItemFailures": []}
+
+
+def test_a_promise_whose_schedule_is_lost_comes_onto_the_list(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    promise = json.loads(invoke(deployment, "schedule_callbacks/tomorrow_at_three")["body"])
+    clock.advance(days=1, hours=6)
+    invoke(deployment, "keep_promises/every_minute")
+    (listed,) = json.loads(invoke(deployment, "schedule_callbacks/today")["body"])["items"]
+    assert (listed["callback_id"], listed["state"]) == (promise["callback_id"], "listed")
 
 
 def test_missed_calls_expire_on_a_schedule(deployment: Deployment, clock: StoppedClock) -> None:

@@ -1,6 +1,7 @@
 """What the embedded cloud gets instead of the template; against template.yaml itself."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ def template() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def resources(template: dict[str, Any]) -> dict[str, Any]:
+def expanded(template: dict[str, Any]) -> dict[str, Any]:
     before = copy.deepcopy(template)
     expanded = expand(
         template,
@@ -31,8 +32,21 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
         run=RUN,
     )
     assert template == before, "the template itself stays as it is"
+    return expanded
+
+
+@pytest.fixture(scope="module")
+def resources(expanded: dict[str, Any]) -> dict[str, Any]:
     resources: dict[str, Any] = expanded["Resources"]
     return resources
+
+
+def test_a_telephone_system_may_be_on_this_machine(
+    template: dict[str, Any], expanded: dict[str, Any]
+) -> None:
+    address = "http://127.0.0.1:4000"
+    patterns = [each["Parameters"]["DialUrl"]["AllowedPattern"] for each in (template, expanded)]
+    assert [bool(re.match(pattern, address)) for pattern in patterns] == [False, True]
 
 
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -91,6 +105,7 @@ def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -
         "FillCallList": "functions.fill_call_list.handler.handler",
         "FollowAgents": "functions.follow_agents.handler.handler",
         "FollowCalls": "functions.follow_calls.handler.handler",
+        "FollowDoNotCall": "functions.follow_do_not_call.handler.handler",
         "IngestConnectContacts": "functions.ingest_connect_contacts.handler.handler",
         "MatchRecoveries": "functions.match_recoveries.handler.handler",
     }
@@ -111,3 +126,13 @@ def test_secrets_are_known_by_their_arn_and_hold_letters_and_digits(
     assert variables["WEBHOOK_SECRET"] == {"Fn::GetAtt": ["WebhookSecret", "Id"]}
     secret = resources["WebhookSecret"]["Properties"]["GenerateSecretString"]
     assert set(secret["ExcludeCharacters"]) >= set("\"'`$\\")
+
+
+def test_schedules_are_of_the_default_group_to_policies(resources: dict[str, Any]) -> None:
+    allowed = [
+        statement["Resource"]["Fn::Sub"]
+        for policy in resources["ScheduleCallbacksRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "scheduler:CreateSchedule" in statement["Action"]
+    ]
+    assert [arn.partition(":schedule/")[2] for arn in allowed] == ["default/*"]

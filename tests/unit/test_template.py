@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from retorno.agents import model as agents
+from retorno.callbacks import model as callbacks
 from retorno.calling_rules.profiles import all_profiles
 from retorno.http import OPEN_ROUTES, RIGHTS, Api
 from retorno.settings import Settings
@@ -135,6 +137,17 @@ def test_every_profile_can_be_chosen_and_no_other() -> None:
 def test_the_description_of_the_api_is_up_to_date() -> None:
     written = describe_api.DOCUMENT.read_text(encoding="utf-8")
     assert written == describe_api.text(), "run `make openapi`"
+
+
+def test_the_description_takes_no_name_for_another() -> None:
+    schemas = describe_api.document()["components"]["schemas"]
+
+    def states(view: str, field: str = "state") -> set[str]:
+        name = schemas[view]["properties"][field]["$ref"].rpartition("/")[2]
+        return set(schemas[name]["enum"])
+
+    assert states("PresenceView") == set(agents.State)
+    assert states("ContactView") == set(callbacks.State)
 
 
 def test_the_description_names_who_may_call_each_route() -> None:

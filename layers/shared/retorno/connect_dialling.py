@@ -49,6 +49,8 @@ class ConnectDialler:
         self._clock = clock
 
     def dial(self, order: DialOrder) -> str:
+        if order.menu_url:
+            raise DialRefused("Amazon Connect runs no menu of ours before it connects")
         try:
             answer = client().start_outbound_voice_contact(
                 InstanceId=self._instance_id,

@@ -69,6 +69,9 @@ AgentInPath = Annotated[
     Path(max_length=1000, description="As the telephone system knows them; quoted"),
     AfterValidator(unquote),
 ]
+QueueInPath = Annotated[
+    str, Path(max_length=400, description="As calls name it; quoted"), AfterValidator(unquote)
+]
 NumberInPath = Annotated[
     str, Path(max_length=256, description="In any written form"), AfterValidator(unquote)
 ]
@@ -128,6 +131,14 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /dials": ANYONE,
     "POST /dials": ANYONE,
     "GET /dials/{dial_id}": ANYONE,
+    "GET /queues": ANYONE,
+    "GET /queues/{queue}": ANYONE,
+    "PUT /queues/{queue}": LEADERS,
+    "GET /offers": LEADERS,
+    "GET /offers/me": ANYONE,
+    "GET /offers/{offer_id}": ANYONE,
+    "POST /offers/{offer_id}/accept": ANYONE,
+    "POST /offers/{offer_id}/reject": ANYONE,
     "GET /callback-campaigns": ANYONE,
     "GET /callback-campaigns/{campaign}": ANYONE,
     "PUT /callback-campaigns/{campaign}": LEADERS,
@@ -138,6 +149,16 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /callback-contacts/{contact_id}": ANYONE,
     "POST /callback-contacts/{contact_id}/free": LEADERS,
     "POST /callback-contacts/{contact_id}/dismiss": LEADERS,
+    "GET /callbacks": ANYONE,
+    "POST /callbacks": ANYONE,
+    "GET /callbacks/{callback_id}": ANYONE,
+    "PUT /callbacks/{callback_id}": ANYONE,
+    "DELETE /callbacks/{callback_id}": ANYONE,
+    "GET /menus": ANYONE,
+    "GET /menus/{menu}": ANYONE,
+    "PUT /menus/{menu}": LEADERS,
+    "DELETE /menus/{menu}": LEADERS,
+    "POST /callback-requests": ANYONE,
     "GET /calling-windows": ANYONE,
     "GET /calling-profiles": ANYONE,
     "GET /do-not-call": LEADERS,
@@ -158,6 +179,8 @@ OPEN_ROUTES = frozenset(
         "POST /webhooks/calls",
         "POST /webhooks/asterisk/queue-log",
         "POST /webhooks/twilio/voice",
+        "POST /webhooks/twilio/menus/{menu}",
+        "POST /webhooks/twilio/returned-calls",
         "POST /webhooks/zenvia/{secret}",
         "POST /webhooks/zenvia/{secret}/did",
     }
@@ -189,6 +212,11 @@ def created(body: T, location: str, **headers: str) -> Response[T]:
         body=body,
         headers={"Location": location, **headers},
     )
+
+
+def no_content() -> Response[str]:
+    """The answer of 204. Its body is empty text, which every gateway sends as nothing."""
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 def problem(

@@ -174,10 +174,28 @@ class AgentSettings(PhoneSettings):
 
 class FollowAgentsSettings(Settings):
     dialler_queue: str
+    offers_queue: str
+
+
+class LineSettings(Settings):
+    offers_table: str
+
+
+class ReachedSettings(Settings):
+    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
+
+    api_url: str
+    public_url: str | None = None
+
+    @property
+    def webhooks_url(self) -> str:
+        """Where the telephone system reaches the API."""
+        return self.public_url or self.api_url
 
 
 class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
     wrap_up_seconds: float = Field(ge=0)
+    offers_queue: str
     dialler_queue: str
 
 
@@ -201,6 +219,14 @@ class CallListSettings(CallbackCampaignSettings, RecoverySettings):
     dialler_queue: str
 
 
+class ManageCallbacksSettings(CallListSettings):
+    dial_provider: DialProvider
+
+
+class FillCallListSettings(CallListSettings, CallingSettings):
+    pass
+
+
 class MissedCallSettings(RecoverySettings, CustomerSettings):
     pass
 
@@ -217,11 +243,42 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     public_url: str | None = None
 
 
-class DiallerSettings(CallListSettings, DialSettings):
-    """`api_url` is the API's own address, which `public_url` stands in for where it is set."""
+class OfferSettings(CallSettings, AgentSettings, LineSettings, ReachedSettings):
+    offers_queue: str
+    dial_provider: DialProvider
+    dial_secret: str
+    dial_url: str | None = None
+    dial_flow: str | None = None
 
-    api_url: str
 
-    @property
-    def webhooks_url(self) -> str:
-        return self.public_url or self.api_url
+class AnswerOfferSettings(OfferSettings, MissedCallSettings):
+    pass
+
+
+class DiallerSettings(CallListSettings, DialSettings, LineSettings, ReachedSettings):
+    pass
+
+
+class KeepPromisesSettings(CallListSettings):
+    promises_table: str
+    promise_schedules: str
+    promises_queue_arn: str
+    promise_dead_letters_arn: str
+    scheduler_role_arn: str
+    time_zone: ZoneInfo
+
+
+class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
+    pass
+
+
+class ManageMenuSettings(PhoneSettings):
+    menus_table: str
+    calling_profiles: Names = ()
+
+
+class ServeMenuSettings(CallListSettings, DoNotCallSettings):
+    menus_table: str
+    deferred_calls_queue: str
+    twilio_secret: str
+    public_url: str | None = None

@@ -216,9 +216,15 @@ class Reservations:
         found = self._store.get(agent)
         return found if found and _is_idle(found, now) else None
 
+    def held(self, agent: str, hold_id: str, now: datetime) -> Stored | None:
+        """Whom a hold keeps; None where it no longer stands. Raises Unavailable."""
+        found = self._store.get(agent)
+        hold = found.presence.hold if found else None
+        return found if hold and hold.hold_id == hold_id and now < hold.until else None
+
     def holding(self, stored: Stored, hold: Hold, now: datetime) -> list[Write[Any]]:
-        """What holds an available agent: for a transaction with that which they are held for. It
-        is refused where somebody wrote the agent since they were read.
+        """What holds an available agent, or holds them longer: for a transaction with that which
+        they are held for. It is refused where somebody wrote the agent since they were read.
         """
         after = replace(stored, presence=held(stored.presence, hold, now))
         over = stretches_of([stored.presence, after.presence])
@@ -341,7 +347,7 @@ def reservations(settings: AgentSettings) -> Reservations:
 
 
 def availability(settings: FollowAgentsSettings) -> Availability:
-    return Availability([WorkQueue(settings.dialler_queue)])
+    return Availability([WorkQueue(settings.dialler_queue), WorkQueue(settings.offers_queue)])
 
 
 def agent_tracking(settings: FollowCallsSettings) -> AgentTracking:

@@ -20,9 +20,13 @@ from retorno.calling_rules.profiles import all_profiles
 from retorno.customers.model import Text
 from retorno.errors import InvalidInput
 from retorno.phone import NumberPlan
-from retorno.telephony.ports import MAX_NAME_LENGTH
+from retorno.settings import DialProvider
+from retorno.telephony.ports import MAX_NAME_LENGTH, MENU_NAME
 
 CAMPAIGN_ID = r"[a-z0-9][a-z0-9-]{0,59}"
+
+# They ask for a menu while they call, and let the customer hear it.
+PLAY_MENUS = frozenset({DialProvider.TWILIO, DialProvider.CANONICAL})
 
 MAX_ATTEMPTS = 20
 MAX_CALLS_A_DAY = 20
@@ -93,6 +97,10 @@ class Pace(Frozen):
     caller_id: Annotated[
         str | None, Field(max_length=40, description="Shown to customers; null for the stack's")
     ] = None
+    menu: Annotated[
+        str | None,
+        Field(pattern=f"^{MENU_NAME.pattern}$", description="Whose first words the customer hears"),
+    ] = None
 
     def chosen_profiles(self, of_the_stack: Sequence[Profile]) -> Sequence[Profile]:
         """The rules that hold, the campaign's own hours among them."""
@@ -125,8 +133,10 @@ class CampaignDraft(Pace):
     callback_queue: Annotated[Queue, Field(description="Whose agents call them")]
     purpose: Purpose = Purpose.ABANDONED_CALLBACK
 
-    def campaign(self, campaign_id: str, plan: NumberPlan) -> "Campaign":
+    def campaign(self, campaign_id: str, plan: NumberPlan, provider: DialProvider) -> "Campaign":
         """Raises InvalidInput, which names the field."""
+        if self.menu and provider not in PLAY_MENUS:
+            raise InvalidInput("menu", f"the telephone system ({provider}) plays none")
         for name in self.profiles or ():
             if name not in all_profiles():
                 raise InvalidInput("profiles", f"{name!r} is none: see GET /calling-profiles")

@@ -13,13 +13,15 @@ from retorno.errors import (
     Unavailable,
 )
 from retorno.phone import NumberPlan
-from retorno.settings import CallbackCampaignSettings
+from retorno.settings import CallbackCampaignSettings, DialProvider
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
 MAX_LOOKS = 20
 
 
 class Campaigns:
+    """A `provider` is the telephone system that will place the calls."""
+
     def __init__(self, store: CampaignStore, plan: NumberPlan) -> None:
         self._store = store
         self._plan = plan
@@ -35,11 +37,11 @@ class Campaigns:
             raise NotFound("there is no such campaign")
         return found
 
-    def add(self, campaign_id: str, draft: CampaignDraft) -> Campaign:
+    def add(self, campaign_id: str, draft: CampaignDraft, provider: DialProvider) -> Campaign:
         """Raises InvalidInput; PreconditionRequired where there is one of that id; Conflict where
         there are too many; Unavailable.
         """
-        campaign = draft.campaign(campaign_id, self._plan)
+        campaign = draft.campaign(campaign_id, self._plan, provider)
         if len(self._store.all()) >= MAX_CAMPAIGNS:
             raise Conflict(f"there are {MAX_CAMPAIGNS} campaigns already")
         try:
@@ -50,11 +52,13 @@ class Campaigns:
             ) from None
         return campaign
 
-    def change(self, campaign_id: str, draft: CampaignDraft, expected: int | None) -> Campaign:
+    def change(
+        self, campaign_id: str, draft: CampaignDraft, provider: DialProvider, expected: int | None
+    ) -> Campaign:
         """Its contacts go on by the new rules. `expected` is the version that a person saw, None
         for any. Raises NotFound, PreconditionFailed, InvalidInput, Unavailable.
         """
-        changed = draft.campaign(campaign_id, self._plan)
+        changed = draft.campaign(campaign_id, self._plan, provider)
 
         def write(before: Campaign) -> Campaign:
             _check_version(before, expected)

@@ -56,6 +56,8 @@ from retorno.dialling.service import Attempts, attempts
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, NotFound, Unavailable
 from retorno.observability import logger
+from retorno.offers.service import Line
+from retorno.offers.service import line as line_of_callers
 from retorno.phone import NumberPlan
 from retorno.settings import DiallerSettings
 from retorno.telephony.ports import TELEPHONE, Direction
@@ -70,6 +72,9 @@ PAGE = 25
 # Nothing is dialled for so long after the telephone system failed, unless it says for how long.
 REST = timedelta(seconds=5)
 LONGEST_REST = timedelta(seconds=60)
+
+# Callers who wait have an agent by then, or there is nobody to ask for them.
+LOOK_AGAIN = timedelta(seconds=5)
 
 # What the net looks at, a minute at a time.
 LEASES_AT_ONCE = 200
@@ -111,6 +116,7 @@ class Dialler:
         attempts: Attempts,
         calls: CallReader,
         rules: CallingRules,
+        callers: Line,
         work: WorkQueue,
         plan: NumberPlan,
         clock: Clock,
@@ -124,6 +130,7 @@ class Dialler:
         self._attempts = attempts
         self._calls = calls
         self._rules = rules
+        self._callers = callers
         self._work = work
         self._plan = plan
         self._clock = clock
@@ -170,7 +177,7 @@ class Dialler:
         found = self._agents.one(agent, self._clock())
         if found is None or not _can_be_rung(found.agent):
             return 0
-        return self._place_for([found], [line_of_agent(agent)])
+        return self._place_for(self._spare([found], line_of_agent(agent)), [line_of_agent(agent)])
 
     def _serve_queue(self, queue: str) -> int:
         lines = [
@@ -182,11 +189,29 @@ class Dialler:
             ),
         ]
         idle = self._agents.idle(queue, self._clock(), AT_ONCE, _can_be_rung)
+        idle = self._spare(idle, lines[0])
         found = self._place_for(idle, lines)
         if found and found == len(idle):
             # There may be more of both.
             self._work.send({"queue": queue}, self._clock())
         return found
+
+    def _spare(self, idle: Sequence[StoredAgent], line: str) -> list[StoredAgent]:
+        """Without those for whom callers wait: whoever rings comes first."""
+        now = self._clock()
+        queues = {queue for each in idle for queue in each.agent.queues}
+        waiting = {queue: self._callers.waiting(queue, now) for queue in queues}
+        spare = []
+        for each in idle:
+            wanted_in = next((queue for queue in each.agent.queues if waiting[queue]), None)
+            if wanted_in is None:
+                spare.append(each)
+            else:
+                waiting[wanted_in] -= 1
+        if len(spare) < len(idle):
+            # A caller who gives up tells nobody that an agent is left.
+            self._work.send({"line": line}, now, now + LOOK_AGAIN)
+        return spare
 
     def _place_for(self, idle: Sequence[StoredAgent], lines: Sequence[str]) -> int:
         if not idle:
@@ -239,6 +264,7 @@ class Dialler:
             missed_call_id=contact.misses[-1] if contact.misses else None,
             campaign=contact.list_name,
             caller_id=pace.caller_id or self._caller_id,
+            menu=pace.menu,
             asked_at=now,
             ordered_at=now,
         )
@@ -520,6 +546,7 @@ def dialler(settings: DiallerSettings) -> Dialler:
         attempts=attempts(settings),
         calls=call_reader(settings),
         rules=calling_rules(settings),
+        callers=line_of_callers(settings),
         work=WorkQueue(settings.dialler_queue),
         plan=settings.number_plan,
         clock=clock.now,

@@ -23,6 +23,8 @@ from retorno.callbacks.model import (
     withdrawn,
 )
 from retorno.callbacks.store import ContactPage, ContactStore
+from retorno.calling_rules.model import Facts
+from retorno.calling_rules.service import CallingRules, calling_rules
 from retorno.calls.model import Call, CallRules
 from retorno.calls.service import call_rules, change_of
 from retorno.dynamodb import Refused
@@ -39,7 +41,7 @@ from retorno.recovery.service import (
     missed_calls,
     part_following,
 )
-from retorno.settings import CallListSettings, FollowCallsSettings
+from retorno.settings import CallListSettings, FillCallListSettings, FollowCallsSettings
 from retorno.work import WorkQueue
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
@@ -235,14 +237,50 @@ class CallList:
         return len(found)
 
 
+class DoNotCallWatch:
+    """Takes contacts off their lists whose number is on the do-not-call list. The dialler asks that
+    list, too, at each call; but who waits for none should not be shown as waiting.
+    """
+
+    def __init__(self, store: ContactStore, contacts: Contacts, rules: CallingRules) -> None:
+        self._store = store
+        self._contacts = contacts
+        self._rules = rules
+
+    def follow(self, record: Mapping[str, Any], now: datetime) -> None:
+        """Of the do-not-call table's stream. Raises Unavailable."""
+        number_key = record["dynamodb"]["Keys"]["number_key"]["S"]
+        for contact in self._store.of_number(number_key, MAX_LISTS):
+            self.look_at(contact, now)
+
+    def look_at(self, contact: Contact, now: datetime) -> None:
+        """Raises Unavailable."""
+        if contact.state not in AT_REST:
+            return
+        facts = Facts(requested_at=contact.asked_at)
+        check = self._rules.check(contact.number, contact.purpose, now, facts)
+        if not check.decision.forbidden_by:
+            return
+        reason = check.decision.forbidden_by[0].origin.value
+        self._contacts.change(
+            contact.contact_id, lambda it: withdrawn(it, State.DO_NOT_CALL, reason, now), now
+        )
+
+
 class ListFilling:
     """Follows the recoveries table's stream: misses join the lists of their queue's campaigns, and
     leave them as they are over.
     """
 
     def __init__(
-        self, parts: PartFollowing, store: ContactStore, contacts: Contacts, campaigns: Campaigns
+        self,
+        parts: PartFollowing,
+        store: ContactStore,
+        contacts: Contacts,
+        campaigns: Campaigns,
+        do_not_call: DoNotCallWatch,
     ) -> None:
+        self._do_not_call = do_not_call
         self._parts = parts
         self._store = store
         self._contacts = contacts
@@ -265,7 +303,10 @@ class ListFilling:
             self._leave(campaign.campaign_id, campaign.monitored_queue, news, now)
             return
         contact_id = contact_id_of(campaign.campaign_id, news.number_key)
-        self._contacts.put(contact_id, lambda before: joined(before, miss, campaign, now), now)
+        contact = self._contacts.put(
+            contact_id, lambda before: joined(before, miss, campaign, now), now
+        )
+        self._do_not_call.look_at(contact, now)
 
     def _leave(self, list_name: str, queue: str, news: PartNews, now: datetime) -> None:
         contact_id = contact_id_of(list_name, news.number_key)
@@ -343,10 +384,17 @@ def call_list(settings: CallListSettings) -> CallList:
     )
 
 
-def list_filling(settings: CallListSettings) -> ListFilling:
+def do_not_call_watch(settings: FillCallListSettings) -> DoNotCallWatch:
+    return DoNotCallWatch(
+        ContactStore(settings.contacts_table), contacts(settings), calling_rules(settings)
+    )
+
+
+def list_filling(settings: FillCallListSettings) -> ListFilling:
     return ListFilling(
         part_following(settings),
         ContactStore(settings.contacts_table),
         contacts(settings),
         campaigns(settings),
+        do_not_call_watch(settings),
     )

@@ -21,7 +21,7 @@ from retorno.calling_rules.model import (
 from retorno.calling_rules.profiles import chosen
 from retorno.calling_rules.store import MAX_CHANGES, DoNotCallStore, EntryPage, Key
 from retorno.dynamodb import Refused
-from retorno.errors import InputTooLarge, InvalidInput, NotFound, Unavailable
+from retorno.errors import CallForbidden, InputTooLarge, InvalidInput, NotFound, Unavailable
 from retorno.phone import NumberPlan, PhoneNumber
 from retorno.settings import CallingSettings, DoNotCallSettings
 from retorno.times import Period
@@ -46,6 +46,20 @@ class Check:
     number: PhoneNumber
     decision: Decision
     entries: Sequence[Entry]
+
+    @property
+    def refusal(self) -> CallForbidden:
+        """What to tell whoever wanted a call that is not allowed."""
+        rules = [
+            (finding.rule.id, finding.rule.title.pt)
+            for finding in self.decision.findings
+            if not finding.allows
+        ]
+        entries = [
+            (f"do-not-call/{entry.origin}", "O número está na lista de não ligar")
+            for entry in self.decision.forbidden_by
+        ]
+        return CallForbidden(rules + entries, self.decision.next_allowed_at)
 
 
 class CallingRules:

@@ -266,6 +266,13 @@ def _chosen(facts: Facts) -> str | None:
     return "" if customer_id == NOBODY else customer_id
 
 
+def answering(facts: Facts, agent: str) -> Facts:
+    """Who answered, where nobody else tells."""
+    if Fact.ANSWERED not in facts or agent_of(facts) is not None:
+        return {}
+    return {Fact.ANSWERING_AGENT: register(time_of(facts[Fact.ANSWERED]), agent)}
+
+
 def verdict_of(facts: Facts) -> AnsweredBy | None:
     """What a reviewer said; None where none did."""
     if Fact.REVIEW not in facts:
@@ -346,6 +353,15 @@ class Call(BaseModel):
     wait_seconds: float | None
     ring_seconds: float | None
     talk_seconds: float | None
+    # The queue that the caller entered last, and when.
+    last_queue: str | None = None
+    last_queued_at: datetime | None = None
+
+    @property
+    def waits_in(self) -> str | None:
+        """The queue in which a caller waits for the first answer; None where nobody does."""
+        is_over = self.answered_at is not None or self.ended_at is not None
+        return None if is_over or self.direction is not Direction.INBOUND else self.last_queue
 
     @property
     def number_key(self) -> str | None:
@@ -437,6 +453,8 @@ def derive(call_id: str, facts: Facts, rules: CallRules) -> Call:
         wait_seconds=_seconds(queued_at, answered_at or ended_at),
         ring_seconds=_seconds(ringing_at, answered_at or ended_at),
         talk_seconds=None if never_ended else _seconds(answered_at, ended_at),
+        last_queue=values.get(Fact.LAST_QUEUED) or values.get(Fact.QUEUE),
+        last_queued_at=time_of(facts[Fact.LAST_QUEUED]) if Fact.LAST_QUEUED in facts else None,
     )
     return call.model_copy(update={"evidence": tuple(_evidence(call, facts, rules))})
 

@@ -16,6 +16,7 @@ from retorno.calls.model import (
     Fact,
     Facts,
     Note,
+    answering,
     closing,
     derive,
     disposing,
@@ -48,6 +49,7 @@ from retorno.settings import (
     DialSettings,
     IngestSettings,
     ReplaySettings,
+    ServeMenuSettings,
 )
 from retorno.telephony.ports import (
     AnsweredBy,
@@ -352,7 +354,8 @@ class CallReconciliation:
 
 
 class OutgoingCalls:
-    """The calls that Retorno places: they are known before their provider tells of them."""
+    """The calls that Retorno places, and those that its menus take: they are known before their
+    provider tells of them."""
 
     def __init__(self, store: CallStore, deferred: DeferredCalls) -> None:
         self._store = store
@@ -383,6 +386,13 @@ class CallUpkeep:
         """
         for call_id, facts in DeferredCalls.read(message).items():
             self._store.merge(call_id, facts)
+
+    def name_agent(self, call_id: str, agent: str) -> None:
+        """Says who answered a call of which its provider does not tell.
+
+        Raises NotFound, Unavailable.
+        """
+        self._store.amend(call_id, lambda known: answering(known, agent))
 
     def sweep(self, now: datetime, max_age: timedelta) -> int:
         """Closes calls that began `max_age` ago and never ended. Says how many it looked at.
@@ -542,6 +552,10 @@ class CallReader:
             raise NotFound("there is no such call")
         return derive(call_id, facts, self._rules)
 
+    def some(self, call_ids: Sequence[str]) -> list[Call]:
+        """Those that exist, in the order asked for. Raises Unavailable."""
+        return self._calls(CallPage(call_ids, None))
+
     def of_number(
         self,
         number: str,
@@ -605,7 +619,7 @@ def contact_ingestion(
     )
 
 
-def outgoing_calls(settings: DialSettings) -> OutgoingCalls:
+def outgoing_calls(settings: DialSettings | ServeMenuSettings) -> OutgoingCalls:
     return OutgoingCalls(
         CallStore(settings.calls_table), DeferredCalls(settings.deferred_calls_queue)
     )

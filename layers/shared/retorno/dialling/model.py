@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from retorno.calling_rules.model import Purpose
 from retorno.telephony.ports import CALL_ID, TELEPHONE, CallEvent, DialOrder, Direction, Stage
+from retorno.telephony.twilio import first_words_url
 
 # Who reserved a dial lives for 29 seconds (the functions' time-out). When the reservation is over,
 # what they ordered at the very end is old enough to be found, too.
@@ -93,7 +94,8 @@ class Asker(BaseModel):
 
 class Dial(BaseModel):
     """`ordered_at` is when the telephone system was last asked, and `provider` which it was.
-    `campaign` is the call list that it is of; None where a person asked for it.
+    `campaign` is the call list that it is of, None where a person asked for it, and `menu` has the
+    first words that the customer hears.
 
     `owner` is whoever wrote it last, and `revision` counts the writes. One that is not yet written
     has the revision 0, and no call.
@@ -111,6 +113,7 @@ class Dial(BaseModel):
     missed_call_id: str | None
     campaign: str | None = None
     caller_id: str | None = None
+    menu: str | None = None
     asked_at: datetime
     ordered_at: datetime
     provider: str = ""
@@ -174,6 +177,7 @@ class Dial(BaseModel):
             caller_id=self.caller_id,
             ordered_at=self.ordered_at,
             webhooks_url=webhooks_url,
+            menu_url=first_words_url(webhooks_url, self.menu) if self.menu else None,
         )
 
     @property

@@ -38,6 +38,7 @@ class DialItem(Model):
     missed_call_id = UnicodeAttribute(null=True)
     campaign = UnicodeAttribute(null=True)
     caller_id = UnicodeAttribute(null=True)
+    menu = UnicodeAttribute(null=True)
     asked_at = UnicodeAttribute()
     ordered_at = UnicodeAttribute()
     provider = UnicodeAttribute()

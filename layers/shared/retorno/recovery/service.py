@@ -200,6 +200,15 @@ class MissedCalls:
         attempts = attempts_on(missed.part, parts, missed.dismissal, self._rules)
         return MissedCallDetail(missed.missed_call, attempts)
 
+    def open_of(self, number_key: str, now: datetime) -> list[MissedCall]:
+        """The open ones of a number, newest first. Raises Unavailable."""
+        found = self._store.around(number_key, Period(now - self._rules.window, now))
+        return [
+            each.missed_call
+            for each in sorted(found, key=lambda each: each.part.at, reverse=True)
+            if each.part.role is Role.MISSED and each.outcome.state is State.OPEN
+        ]
+
     def dismiss(self, call_id: str, dismissal: Dismissal, now: datetime) -> MissedCall:
         """Ends the wait for a customer by a person's decision, which is kept with its reason.
 

@@ -40,6 +40,8 @@ class AsteriskDialler:
     def dial(self, order: DialOrder) -> str:
         if not ENDPOINT.fullmatch(order.telephone):
             raise DialRefused("the telephone is no endpoint of PJSIP's")
+        if order.menu_url:
+            raise DialRefused("Asterisk runs no menu of ours before it connects")
         wanted = {
             "endpoint": f"PJSIP/{order.telephone}",
             "extension": order.number,

@@ -39,20 +39,24 @@ class CanonicalDialler:
                 "agent": order.agent,
                 "caller_id": order.caller_id,
                 "ordered_at": stamp(order.ordered_at),
+                "menu_url": order.menu_url,
             }
         ).encode()
         return call_id_in(
-            self._http.order(self._url, body=body, headers=self._signed(body)), "call_id"
+            self._http.order(self._url, body=body, headers=signed(self._secret, self._clock, body)),
+            "call_id",
         )
 
     def find(self, order: DialOrder) -> str | None:
         address = f"{self._url}?{urlencode({'attempt_id': order.attempt_id})}"
-        found = self._http.look(address, headers=self._signed(b""))
+        found = self._http.look(address, headers=signed(self._secret, self._clock, b""))
         return None if found is None else call_id_in(found, "call_id")
 
-    def _signed(self, body: bytes) -> dict[str, str]:
-        timestamp = int(self._clock().timestamp())
-        return {
-            "X-Retorno-Timestamp": str(timestamp),
-            "X-Retorno-Signature": signature.sign(self._secret, timestamp, body),
-        }
+
+def signed(secret: str, clock: Clock, body: bytes) -> dict[str, str]:
+    """The headers that sign an order."""
+    timestamp = int(clock().timestamp())
+    return {
+        "X-Retorno-Timestamp": str(timestamp),
+        "X-Retorno-Signature": signature.sign(secret, timestamp, body),
+    }

@@ -174,6 +174,10 @@ class ContactLookup(Protocol):
 TELEPHONE = re.compile(r"[A-Za-z0-9+@:._-]{1,128}")
 
 
+# Of a voice menu: it stands in addresses that the telephone system is given.
+MENU_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
 @dataclass(frozen=True, slots=True)
 class DialOrder:
     """A call to be placed: the operator's telephone rings, and then the customer is called.
@@ -182,6 +186,7 @@ class DialOrder:
     attempt is sent again. `number` is the customer's, in E.164; `caller_id` what they are shown,
     the provider's choice where it is None. `ordered_at` is when it was last sent. `webhooks_url`
     is where the API is reached, for a provider that is told with each call whom to tell of it.
+    `menu_url` is where the first words are that the customer hears before they are connected.
     """
 
     attempt_id: str
@@ -191,6 +196,7 @@ class DialOrder:
     caller_id: str | None
     ordered_at: datetime
     webhooks_url: str
+    menu_url: str | None = None
 
 
 class DialRefused(Exception):
@@ -227,4 +233,37 @@ class Dialler(Protocol):
     def find(self, order: DialOrder) -> str | None:
         """The id of the call that an order has become; None where the provider knows of none, so
         that to send the order again places no second one. Raises DialUncertain.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOrder:
+    """A caller who waits is to be handed to an operator's telephone.
+
+    `offer_id`, 32 hexadecimal digits, is another for each order. `call_id` is the waiting call's,
+    as its provider tells it. `ordered_at` and `webhooks_url` are as in a DialOrder.
+    """
+
+    offer_id: str
+    call_id: str
+    queue: str
+    telephone: str
+    agent: str
+    ordered_at: datetime
+    webhooks_url: str
+
+
+class Connector(Protocol):
+    """A provider that can be asked to connect a caller who waits. Whom it does not connect goes on
+    waiting there."""
+
+    def connect(self, order: ConnectOrder) -> None:
+        """Takes the order on: the telephone rings, or soon will. The order is sent once.
+
+        Raises DialRefused, DialFailed, DialUncertain: of a connection what they say of a call.
+        """
+
+    def is_connecting(self, order: ConnectOrder) -> bool:
+        """Whether the telephone rings by that order, or has been picked up; False where the caller
+        may be handed to somebody else. Raises DialUncertain.
         """

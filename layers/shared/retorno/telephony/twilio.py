@@ -13,6 +13,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from html import escape
 from urllib.parse import parse_qsl, urlsplit
 
 from retorno.errors import InvalidInput, NotAuthenticated
@@ -35,6 +36,13 @@ MAX_FIELDS = 200
 CLIENT = "client:"
 # In the address, it says that Retorno placed the call, and rings an operator's telephone first.
 DIAL_ID = "DialId"
+# In the address, it says in which queue of Retorno's a caller waits.
+QUEUE = "Queue"
+# Where Twilio asks, under /webhooks/twilio, how a call goes on that was being connected.
+RETURNS = "returned-calls"
+# How the leg that a Dial rang ended: only Dial's action tells of it.
+DIALLED = "DialCallStatus"
+TALKED = frozenset({"completed", "answered"})
 DURATION = re.compile(r"[1-9]\d{0,5}")
 
 STAGES = {
@@ -112,10 +120,25 @@ class Twilio:
             raise InvalidInput("CallSid", "the id of the call is required")
         if not CALL_ID.fullmatch(fields.get("ParentCallSid") or fields["CallSid"]):
             raise InvalidInput("ParentCallSid", "is not the id of a call")
-        for name in ("From", "To"):
+        for name in ("From", "To", QUEUE):
             if len(fields.get(name, "")) > MAX_NAME_LENGTH:
                 raise InvalidInput(name, f"is longer than {MAX_NAME_LENGTH} characters")
-        return Reading(taken=1, events=_events(fields, plan, now), unknown=_unknown(fields))
+        events = [] if fields.get(DIALLED) in TALKED else _events(fields, plan, now)
+        return Reading(taken=1, events=events, unknown=_unknown(fields))
+
+
+def way_on(payload: bytes) -> str:
+    """The TwiML for a caller whom an operator was to be connected to: who talked has talked, and
+    who did not waits on in the queue that the address names.
+
+    Raises InvalidInput where it names none.
+    """
+    fields = dict(_fields(payload))
+    if fields.get(DIALLED) in TALKED:
+        return "<Response/>"
+    if not fields.get(QUEUE):
+        raise InvalidInput(QUEUE, "the address has to name the queue")
+    return f"<Response><Enqueue>{escape(fields[QUEUE])}</Enqueue></Response>"
 
 
 def sign(auth_token: str, url: str, body: bytes) -> str:
@@ -123,6 +146,11 @@ def sign(auth_token: str, url: str, body: bytes) -> str:
     message = url + "".join(name + value for name, value in sorted(set(_fields(body))))
     digest = hmac.new(auth_token.encode(), message.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
+
+
+def first_words_url(base_url: str, menu: str) -> str:
+    """Where Twilio asks what a customer whom Retorno calls hears before they are connected."""
+    return f"{base_url}/webhooks/twilio/menus/{menu}?use=first_words"
 
 
 def _fields(body: bytes) -> list[tuple[str, str]]:
@@ -187,6 +215,7 @@ def _events(fields: Mapping[str, str], plan: NumberPlan, now: datetime) -> list[
         direction=leg.direction,
         agent=leg.agent,
         leg_number=leg.number,
+        queue=fields.get(QUEUE) or None,
         reason=status or None,
         answered_by=_answered_by(fields.get("AnsweredBy", "")),
     )

@@ -53,7 +53,7 @@ class TwilioDialler:
         form = [
             ("To", order.telephone),
             ("From", caller_id),
-            ("Twiml", _twiml(order.number, caller_id, tells)),
+            ("Twiml", _twiml(order, caller_id, tells)),
             ("StatusCallback", tells),
             *(("StatusCallbackEvent", event) for event in EVENTS),
         ]
@@ -83,32 +83,37 @@ class TwilioDialler:
         until = order.ordered_at + UNTIL_CREATED
         asked = {"To": order.telephone, "From": order.caller_id or "", "PageSize": str(PAGE_SIZE)}
         calls = list(self._page(asked))
-        if len(calls) >= PAGE_SIZE and all(_created_at(call) > since for call in calls):
+        if len(calls) >= PAGE_SIZE and all(created_at(call) > since for call in calls):
             raise DialUncertain("the telephone had more calls since than are looked through")
         return [
             call
             for call in calls
-            if call.get("direction") == "outbound-api" and since <= _created_at(call) <= until
+            if call.get("direction") == "outbound-api" and since <= created_at(call) <= until
         ]
 
     def _page(self, fields: Mapping[str, str]) -> Iterable[Mapping[str, Any]]:
-        found = self._http.look(f"{self._url}?{urlencode(fields)}")
-        calls = found.get("calls") if isinstance(found, dict) else None
-        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-            raise DialUncertain("Twilio answered without a list of calls")
-        return calls
+        return calls_in(self._http.look(f"{self._url}?{urlencode(fields)}"))
 
 
-def _twiml(number: str, caller_id: str, tells: str) -> str:
+def calls_in(answer: Any) -> Iterable[Mapping[str, Any]]:
+    """The calls that a page of Twilio's lists. Raises DialUncertain where it lists none."""
+    calls = answer.get("calls") if isinstance(answer, dict) else None
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        raise DialUncertain("Twilio answered without a list of calls")
+    return calls
+
+
+def _twiml(order: DialOrder, caller_id: str, tells: str) -> str:
     events = " ".join(EVENTS)
+    first_words = f' url="{escape(order.menu_url)}"' if order.menu_url else ""
     return (
         f'<Response><Dial callerId="{escape(caller_id)}">'
-        f'<Number statusCallback="{escape(tells)}" statusCallbackEvent="{events}">'
-        f"{escape(number)}</Number></Dial></Response>"
+        f'<Number statusCallback="{escape(tells)}" statusCallbackEvent="{events}"{first_words}>'
+        f"{escape(order.number)}</Number></Dial></Response>"
     )
 
 
-def _created_at(call: Mapping[str, Any]) -> datetime:
+def created_at(call: Mapping[str, Any]) -> datetime:
     """Raises DialUncertain where it is not told."""
     try:
         at = parsedate_to_datetime(str(call["date_created"]))

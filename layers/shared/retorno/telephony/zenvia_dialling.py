@@ -47,6 +47,8 @@ class ZenviaDialler:
     def dial(self, order: DialOrder) -> str:
         if not order.number.startswith(BRAZIL):
             raise DialRefused("Zenvia Voice calls Brazilian numbers alone")
+        if order.menu_url:
+            raise DialRefused("Zenvia Voice runs no menu of ours before it connects")
         wanted = {
             "numero_origem": order.telephone.removeprefix(BRAZIL),
             "numero_destino": order.number.removeprefix(BRAZIL),
