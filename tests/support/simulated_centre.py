@@ -24,7 +24,12 @@ from retorno.calling_rules.service import do_not_call_list
 from retorno.phone import match_key
 from retorno.recovery.model import MissedCall, MissedFilter
 from retorno.recovery.store import RecoveryStore
-from retorno.settings import AgentSettings, CallListSettings, DoNotCallSettings
+from retorno.settings import (
+    AgentSettings,
+    CallListSettings,
+    DialProvider,
+    DoNotCallSettings,
+)
 from retorno.telephony.ports import DialFailed, DialOrder, DialRefused, DialUncertain
 from tests.support.events import http, user
 from tests.support.simulated_cloud import Cloud
@@ -243,7 +248,7 @@ class Centre:
             draft = CampaignDraft.model_validate(
                 campaign.model_dump(include=set(CampaignDraft.model_fields))
             )
-            campaigns(settings).add(campaign.campaign_id, draft)
+            campaigns(settings).add(campaign.campaign_id, draft, DialProvider.CANONICAL)
         people = agents(AgentSettings.from_environment())
         for agent in self.agents:
             people.register(agent, AgentDraft(name=agent, queues=("retorno",)), self.now)

@@ -40,8 +40,13 @@ FOLLOWERS = {
     "calls": ("call_id", ("MatchRecoveries", "FollowCalls")),
     "recoveries": ("number_key", ("FillCallList",)),
     "agents": ("pk", ("FollowAgents",)),
+    "do-not-call": ("number_key", ("FollowDoNotCall",)),
 }
-CONSUMERS = {"DiallerQueue": "DialCallbacks", "DeferredCallsQueue": "StoreDeferredCalls"}
+CONSUMERS = {
+    "DiallerQueue": "DialCallbacks",
+    "OffersQueue": "OfferCalls",
+    "DeferredCallsQueue": "StoreDeferredCalls",
+}
 
 Answer = TypeVar("Answer")
 
