@@ -324,9 +324,9 @@ class Dialler:
             contact.number, Period(min(day.begins, now - CALL_AGE), now), COUNTED_CALLS, None
         ).calls
         ages = [now - _began(call) for call in calls if call.ended_at is None]
-        if age := min((age for age in ages if age < CALL_AGE), default=None):
+        if goes_on := [age for age in ages if age < CALL_AGE]:
             # A call that has gone on for long may be one whose end was lost.
-            wait = max(IN_CALL_WAIT, age / 10)
+            wait = max(IN_CALL_WAIT, min(goes_on) / 10)
             return lambda it: postponed(it, now + wait, "in_call", now)
         outbound = [call for call in calls if call.direction not in (None, Direction.INBOUND)]
         by_lists = [_began(call) for call in outbound if call.campaign]
