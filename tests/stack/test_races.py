@@ -1,16 +1,24 @@
 """Many at once on the same call and on the same number, in a DynamoDB that is atomic."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
+from retorno.agents.model import AgentDraft, Hold, HoldKind, State, Wish
+from retorno.agents.service import Agents, Reservations
+from retorno.agents.store import AgentStore
+from retorno.callbacks.model import HELD, Wanted, asked, reserved
+from retorno.callbacks.model import State as ContactState
+from retorno.callbacks.store import AgentTaken, ContactStore, ContactTaken
 from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.store import CallStore
 from retorno.customers.model import Choice
 from retorno.customers.store import CustomerStore
+from retorno.phone import NumberPlan
 from retorno.recovery.model import MissedFilter, RecoveryRules
 from retorno.recovery.service import Matching
 from retorno.recovery.store import RecoveryStore
@@ -65,3 +73,57 @@ def test_choices_made_at_once_are_all_remembered(dynamodb: Any) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(lambda choice: store.remember("+551187654321", choice), choices))
     assert sorted(store.line("+551187654321").choices, key=lambda each: each.at) == choices
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_each_contact_and_each_agent_is_reserved_once(dynamodb: Any, seed: int) -> None:
+    """Many workers at the same line, with as many contacts as agents."""
+    tables = {
+        name: create_table(name, f"raced-{name.lower()}-{seed}", dynamodb)
+        for name in ("ContactsTable", "AgentsTable")
+    }
+    agents = AgentStore(tables["AgentsTable"])
+    contacts = ContactStore(tables["ContactsTable"])
+    people = Agents(agents, NumberPlan())
+    reservations = Reservations(agents)
+    for index in range(8):
+        people.register(f"a{index}", AgentDraft(name="a", queues=("vendas",)), BEGINNING)
+        people.ask(f"a{index}", Wish(state=State.AVAILABLE), BEGINNING)
+        wanted = Wanted(
+            list_name="queue:vendas",
+            number=f"+551198765000{index}",
+            queue="vendas",
+            asked_at=BEGINNING,
+            due_at=BEGINNING,
+        )
+        contacts.save(asked(None, wanted, BEGINNING))
+    ids = [contact_id for _, contact_id in contacts.due("queue:vendas", 0, NOW, 8)]
+    assert len(ids) == 8
+
+    def serve(worker: int) -> list[tuple[str, str]]:
+        random, won = Random(worker), []
+        for agent in sorted(reservations.idle("vendas", NOW, 8), key=lambda _: random.random()):
+            contact = contacts.get(random.choice(ids))
+            assert contact
+            if contact.state is not ContactState.WAITING:
+                continue
+            name = agent.agent.agent
+            held = reserved(contact, name, NOW + timedelta(seconds=worker))
+            hold = Hold(hold_id=held.dial_id or "", kind=HoldKind.DIAL, until=NOW + HELD)
+            log = contacts.log_of(contact.number_key).with_dial(hold.hold_id, NOW)
+            with suppress(AgentTaken, ContactTaken):
+                contacts.reserve(held, log, reservations.holding(agent, hold, NOW))
+                won.append((contact.contact_id, name))
+        return won
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        pairs = [pair for won in pool.map(serve, range(WORKERS)) for pair in won]
+
+    assert pairs
+    assert len({contact for contact, _ in pairs}) == len({agent for _, agent in pairs})
+    assert len({contact for contact, _ in pairs}) == len(pairs)
+    found = [contacts.get(contact_id) for contact_id in ids]
+    dialled = {(each.contact_id, each.dial_agent) for each in found if each and each.dials}
+    assert dialled == set(pairs)
+    held_now = [each for each in agents.get_many(f"a{n}" for n in range(8)) if each.presence.hold]
+    assert {each.agent.agent for each in held_now} == {agent for _, agent in pairs}

@@ -34,7 +34,7 @@ class Deployment:
     """One company's stack. Make it under `mock_aws`."""
 
     def __init__(self) -> None:
-        tables = {
+        self.tables = tables = {
             "CallsTable": "calls",
             "RecoveriesTable": "recoveries",
             "CustomersTable": "customers",
@@ -96,8 +96,11 @@ class Deployment:
 
     def call(self, function: str, event: Mapping[str, Any]) -> Any:
         """Calls a function, by its logical id, with the environment that the template gives it."""
-        with patch.dict(os.environ, environment_of(function, self._names) | self._variables):
+        with patch.dict(os.environ, self.environment(function)):
             return handler_of(function)(dict(event), CONTEXT)
+
+    def environment(self, function: str) -> dict[str, str]:
+        return environment_of(function, self._names) | self._variables
 
     def new_records(self) -> list[Record]:
         """What changed in the calls table since it was asked for last, as its stream tells it."""

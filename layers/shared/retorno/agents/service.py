@@ -9,6 +9,7 @@ from typing import Any
 
 from retorno.agents.model import (
     AT_WORK,
+    Agent,
     AgentDraft,
     Engagement,
     Hold,
@@ -192,10 +193,23 @@ class Reservations:
     def __init__(self, store: AgentStore) -> None:
         self._store = store
 
-    def idle(self, queue: str, now: datetime, limit: int) -> Sequence[Stored]:
-        """Who is available to a queue, the longest idle first. Raises Unavailable."""
-        names = self._store.available(queue, now, limit, None)
-        return [each for each in self._store.get_many(names.agents) if _is_idle(each, now)]
+    def idle(
+        self, queue: str, now: datetime, limit: int, fits: Callable[[Agent], bool] | None = None
+    ) -> Sequence[Stored]:
+        """Who is available to a queue, and fits, the longest idle first. Raises Unavailable."""
+        found: list[Stored] = []
+        start = None
+        while len(found) < limit:
+            names = self._store.available(queue, now, limit, start)
+            found += [
+                each
+                for each in self._store.get_many(names.agents)
+                if _is_idle(each, now) and (fits is None or fits(each.agent))
+            ]
+            start = names.next_start
+            if start is None:
+                break
+        return found[:limit]
 
     def one(self, agent: str, now: datetime) -> Stored | None:
         """None where they are not available. Raises Unavailable."""

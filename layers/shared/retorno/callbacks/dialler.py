@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from retorno import clock
-from retorno.agents.model import Hold, HoldKind
+from retorno.agents.model import Agent, Hold, HoldKind
 from retorno.agents.model import Stored as StoredAgent
 from retorno.agents.service import Reservations, reservations
 from retorno.calendars import DAY, place_of
 from retorno.callback_campaigns.model import Campaign, Pace, Result
 from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import (
+    HELD,
     IN_CALL_WAIT,
     RANKS,
     RINGING,
@@ -27,6 +28,7 @@ from retorno.callbacks.model import (
     NumberLog,
     State,
     barred,
+    calls_in,
     contact_id_of,
     ended,
     limit_of,
@@ -77,7 +79,6 @@ LOOK_AGAIN = timedelta(seconds=5)
 # What the net looks at, a minute at a time.
 LEASES_AT_ONCE = 200
 DUE_AT_ONCE = 20_000
-BEHIND = timedelta(minutes=2)
 AHEAD = timedelta(seconds=60)
 
 # Calls to a number in one day: no pace and no law allows as many.
@@ -174,7 +175,7 @@ class Dialler:
     def _serve_agent(self, agent: str) -> int:
         """Places the call that only this agent will do for."""
         found = self._agents.one(agent, self._clock())
-        if found is None:
+        if found is None or not _can_be_rung(found.agent):
             return 0
         return self._place_for(self._spare([found], line_of_agent(agent)), [line_of_agent(agent)])
 
@@ -187,7 +188,8 @@ class Dialler:
                 if campaign.callback_queue == queue and not campaign.paused
             ),
         ]
-        idle = self._spare(self._agents.idle(queue, self._clock(), AT_ONCE), lines[0])
+        idle = self._agents.idle(queue, self._clock(), AT_ONCE, _can_be_rung)
+        idle = self._spare(idle, lines[0])
         found = self._place_for(idle, lines)
         if found and found == len(idle):
             # There may be more of both.
@@ -212,13 +214,16 @@ class Dialler:
         return spare
 
     def _place_for(self, idle: Sequence[StoredAgent], lines: Sequence[str]) -> int:
-        reachable = [each for each in idle if TELEPHONE.fullmatch(_telephone_of(each))]
-        if not reachable:
+        if not idle:
             return 0
-        pairs = list(self._pairs(reachable, self._ready(lines)))
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(self._place, pairs))
-        return len(pairs)
+            # What was reserved is placed, also where the next reservation fails.
+            placing = [
+                pool.submit(self._place, pair) for pair in self._pairs(idle, self._ready(lines))
+            ]
+        for each in placing:
+            each.result()
+        return len(placing)
 
     def _pairs(self, idle: Sequence[StoredAgent], ready: Iterator[Ready]) -> Iterator[Reserved]:
         """Reserves contacts for agents, the longest idle first."""
@@ -240,8 +245,8 @@ class Dialler:
         now = self._clock()
         name = agent.agent.agent
         contact = reserved(ready.contact, name, now)
-        dial = self._dial_of(contact, ready.pace, _telephone_of(agent), now)
-        hold = Hold(hold_id=dial.dial_id, kind=HoldKind.DIAL, until=now + RINGING)
+        dial = self._dial_of(contact, ready.pace, _telephone_of(agent.agent), now)
+        hold = Hold(hold_id=dial.dial_id, kind=HoldKind.DIAL, until=now + HELD)
         log = ready.log.with_dial(dial.dial_id, now)
         return Reserved(
             self._store.reserve(contact, log, self._agents.holding(agent, hold, now)), dial
@@ -306,6 +311,9 @@ class Dialler:
         """What becomes of a contact that may not be called now; None for one that may."""
         if contact.until and now > contact.until:
             return lambda it: withdrawn(it, State.EXPIRED, "too late", now)
+        if contact.attempts >= contact.limit(pace):
+            # Its campaign allowed more when it was called last.
+            return lambda it: barred(it, "attempts", now)
         number = self._plan.parse(contact.number)
         if number is None:
             return lambda it: barred(it, "no number", now)
@@ -315,16 +323,17 @@ class Dialler:
         calls = self._calls.of_number(
             contact.number, Period(min(day.begins, now - CALL_AGE), now), COUNTED_CALLS, None
         ).calls
-        if any(call.ended_at is None and _began(call) > now - CALL_AGE for call in calls):
-            return lambda it: postponed(it, now + IN_CALL_WAIT, "in_call", now)
-        called_at = [
-            _began(call)
-            for call in calls
-            if call.direction not in (None, Direction.INBOUND) and _began(call) >= day.begins
-        ]
-        if limit := limit_of(log, called_at, day, pace, now):
+        ages = [now - _began(call) for call in calls if call.ended_at is None]
+        if goes_on := [age for age in ages if age < CALL_AGE]:
+            # A call that has gone on for long may be one whose end was lost.
+            wait = max(IN_CALL_WAIT, min(goes_on) / 10)
+            return lambda it: postponed(it, now + wait, "in_call", now)
+        outbound = [call for call in calls if call.direction not in (None, Direction.INBOUND)]
+        by_lists = [_began(call) for call in outbound if call.campaign]
+        by_people = [_began(call) for call in outbound if not call.campaign]
+        if limit := limit_of(log, by_lists, by_people, day, pace, now):
             return lambda it: postponed(it, limit.until, limit.reason, now)
-        return self._forbidden(contact, len(called_at), pace, now)
+        return self._forbidden(contact, calls_in(day, log, by_lists, by_people), pace, now)
 
     def _forbidden(
         self, contact: Contact, calls_that_day: int, pace: Pace, now: datetime
@@ -424,11 +433,18 @@ class Dialler:
             call = self._calls.one(call_id)
         except NotFound:
             return
-        if call.ended_at is None or call.campaign is None or call.number_key is None:
+        if call.campaign is None or call.number_key is None:
             return
         contact = self._store.get(contact_id_of(call.campaign, call.number_key))
         if contact and contact.call_id == call_id:
-            self._end(contact, result_of(call), call.ended_at)
+            self._settle(contact, call)
+
+    def _settle(self, contact: Contact, call: Call) -> None:
+        """Looks again at what it wrote by: whoever knew better may have written before."""
+        settled = None
+        while call.ended_at and (result := result_of(call)) is not settled:
+            self._end(contact, result, call.ended_at)
+            settled, call = result, self._calls.one(call.call_id)
 
     def _end(self, contact: Contact, result: Result, at: datetime) -> None:
         now = self._clock()
@@ -484,7 +500,7 @@ class Dialler:
             self._give_up(contact)
             return
         if call.ended_at is not None:
-            self._end(contact, result_of(call), call.ended_at)
+            self._settle(contact, call)
             return
         dial_id = contact.dial_id or ""
         self._contacts.change(
@@ -492,15 +508,14 @@ class Dialler:
         )
 
     def watch(self) -> None:
-        """What no message told of: leases that are over, and contacts that are due within the
-        minute, or were lately. Raises Unavailable.
+        """Has those looked after whom no message told of: contacts that are due, or will be within
+        the minute, and those whose lease is over. Raises Unavailable.
         """
         now = self._clock()
-        for contact_id in self._store.leases_over(now, LEASES_AT_ONCE):
-            self.look_after(contact_id)
-        due = self._store.lines_due(now - BEHIND, now + AHEAD, DUE_AT_ONCE)
-        for line, due_at in due.items():
+        for line, due_at in self._store.lines_due(now + AHEAD, DUE_AT_ONCE).items():
             self._work.send({"line": line}, now, due_at)
+        for contact_id in self._store.leases_over(now, LEASES_AT_ONCE):
+            self._work.send({"contact_id": contact_id}, now)
 
 
 def _lines_of(message: Mapping[str, str]) -> list[str]:
@@ -510,8 +525,12 @@ def _lines_of(message: Mapping[str, str]) -> list[str]:
     return [line_of_agent(message["agent"]), *lines] if "agent" in message else lines
 
 
-def _telephone_of(agent: StoredAgent) -> str:
-    return agent.agent.telephone or agent.agent.agent
+def _telephone_of(agent: Agent) -> str:
+    return agent.telephone or agent.agent
+
+
+def _can_be_rung(agent: Agent) -> bool:
+    return TELEPHONE.fullmatch(_telephone_of(agent)) is not None
 
 
 def _began(call: Call) -> datetime:

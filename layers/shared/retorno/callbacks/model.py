@@ -9,7 +9,7 @@ step no longer applies: steps are told twice, late, and by workers who were take
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,6 +28,9 @@ LEASE = timedelta(seconds=90)
 
 # A call that was placed rings the agent and then the customer, and is answered or not by then.
 RINGING = timedelta(minutes=4)
+
+# An agent is held for so long from the reservation on: the order may come half a minute later.
+HELD = RINGING + timedelta(seconds=30)
 
 # A telephone system that cannot say for so long whether it placed a call never will.
 UNCERTAIN_FOR = timedelta(minutes=10)
@@ -95,8 +98,8 @@ class Wanted(Frozen):
 
 
 class Contact(Frozen):
-    """`misses` are the missed calls that a success closes; `closed` those that are over, and
-    `closed_as` what the last of them became.
+    """`misses` are the missed calls that a success closes, the last of them at `missed_at`;
+    `closed` those that are over, and `closed_as` what the last of them became.
 
     `attempts` count against the limit, `dials` never begin anew. `dial_id`, `dial_agent` and
     `call_id` are of the dial in progress, or the last; `leased_until` is when somebody else looks
@@ -117,6 +120,7 @@ class Contact(Frozen):
     note: str | None = None
     max_attempts: int | None = None
     misses: tuple[str, ...] = ()
+    missed_at: datetime | None = None
     closed: tuple[str, ...] = ()
     closed_as: State | None = None
     attempts: int = 0
@@ -202,7 +206,7 @@ def joined(before: Contact | None, miss: Miss, campaign: Campaign, now: datetime
     """A miss joins its campaign's list.
 
     Another one raises the contact's rank. A new one begins a contact's life anew where it was
-    over; one that opens again, because nobody was reached after all, does not.
+    over; one that is open again, or still, because nobody was reached after all, does not.
     """
     if before is None:
         return Contact(
@@ -215,19 +219,23 @@ def joined(before: Contact | None, miss: Miss, campaign: Campaign, now: datetime
             asked_at=miss.missed_at,
             due_at=miss.missed_at,
             misses=(miss.call_id,),
+            missed_at=miss.missed_at,
             changed_at=now,
         )
-    if miss.call_id in before.misses:
+    if miss.call_id in before.misses and before.state is not State.REACHED:
         return before
-    is_again = miss.call_id in before.closed
+    is_again = miss.call_id in (*before.misses, *before.closed)
+    others = (each for each in before.misses if each != miss.call_id)
     contact = before.changed(
         now,
-        misses=(*before.misses, miss.call_id)[-MAX_MISSES:],
+        misses=(*others, miss.call_id)[-MAX_MISSES:],
+        missed_at=max(before.missed_at or miss.missed_at, miss.missed_at),
         closed=tuple(each for each in before.closed if each != miss.call_id),
         closed_as=None,
     )
     if before.state in OPEN:
-        return contact
+        # Whoever asked had a time until when; whoever was missed has none.
+        return contact.changed(now, until=None)
     if is_again:
         return _after_attempt(contact, Result.VOICEMAIL, now, campaign, now)
     return _begun_anew(contact, miss.missed_at, now, reason="missed").changed(
@@ -240,7 +248,11 @@ def joined(before: Contact | None, miss: Miss, campaign: Campaign, now: datetime
 
 
 def asked(before: Contact | None, wanted: Wanted, now: datetime) -> Contact:
-    """Somebody asks for a call back: who waits already keeps the better place of the two."""
+    """Somebody asks for a call back: who waits already keeps the better place of the two. To be
+    told again of a call in which they asked changes nothing.
+    """
+    if before and wanted.call_id and wanted.call_id in (*before.misses, *before.closed):
+        return before
     contact = before or Contact(
         contact_id=contact_id_of(wanted.list_name, match_key(wanted.number)),
         reason="asked",
@@ -248,11 +260,16 @@ def asked(before: Contact | None, wanted: Wanted, now: datetime) -> Contact:
         **wanted.model_dump(exclude={"call_id"}),
     )
     misses = contact.misses
-    if wanted.call_id and wanted.call_id not in (*misses, *contact.closed):
+    if wanted.call_id:
         misses = (*misses, wanted.call_id)[-MAX_MISSES:]
     if before is None:
         return contact.changed(now, misses=misses)
-    again = {"purpose": wanted.purpose, "note": wanted.note or before.note, "misses": misses}
+    again = {
+        "purpose": wanted.purpose,
+        "note": wanted.note or before.note,
+        "misses": misses,
+        "closed_as": None,
+    }
     if before.state is State.DIALLING:
         return contact.changed(now, **again)
     if before.state is State.WAITING:
@@ -393,13 +410,31 @@ def refused(contact: Contact, dial_id: str, reason: str, now: datetime) -> Conta
 def ended(
     contact: Contact, dial_id: str, result: Result, at: datetime, pace: Pace, now: datetime
 ) -> Contact:
-    """The call ended at `at`, or it is given up."""
-    if not _is_dialling(contact, dial_id):
+    """The call ended at `at`, or it is given up; or it turns out that it ended otherwise."""
+    if contact.dial_id != dial_id:
         return contact
     told = contact.changed(now, result=result, leased_until=None)
-    if result is Result.HUMAN:
-        return _over(told, State.REACHED, State.REACHED.value, now)
-    return _after_attempt(told, result, at, pace, now)
+    if contact.state is State.DIALLING:
+        return _reached(told, at, now) if result is Result.HUMAN else _tried(told, at, pace, now)
+    if contact.result in (None, result):
+        return contact
+    if result is Result.HUMAN and contact.state in AT_REST:
+        return _reached(told, at, now)
+    if contact.result is Result.HUMAN and contact.state is State.REACHED:
+        return _tried(told, at, pace, now)
+    return contact
+
+
+def _reached(contact: Contact, at: datetime, now: datetime) -> Contact:
+    """Over; but a call wins back no miss that came after it began."""
+    missed_at, dialled_at = contact.missed_at, contact.dialled_at
+    if contact.misses and missed_at and dialled_at and missed_at > dialled_at:
+        return _begun_anew(contact, at, now, reason="missed")
+    return _over(contact, State.REACHED, State.REACHED.value, now)
+
+
+def _tried(contact: Contact, at: datetime, pace: Pace, now: datetime) -> Contact:
+    return _after_attempt(contact, contact.result or Result.UNKNOWN, at, pace, now)
 
 
 def _after_attempt(
@@ -479,6 +514,9 @@ class Day:
     begins: datetime
     ends: datetime
 
+    def count(self, moments: Iterable[datetime]) -> int:
+        return sum(self.begins <= moment < self.ends for moment in moments)
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -488,18 +526,28 @@ class Limit:
     until: datetime
 
 
-def limit_of(
-    log: NumberLog, called_at: Sequence[datetime], day: Day, pace: Pace, now: datetime
-) -> Limit | None:
-    """What the pace says of one more call to a number.
-
-    `called_at` are the calls to it that day that are known of, those of people among them; the
-    logged dials may not be, yet.
+def calls_in(
+    day: Day, log: NumberLog, by_lists: Sequence[datetime], by_people: Sequence[datetime]
+) -> int:
+    """How many calls there are to a number in a day. Those of lists are logged, and later known of
+    as others are: each counts once, and also where it is one or the other alone.
     """
     logged = [each.at for each in log.dials]
-    that_day = sum(day.begins <= at < day.ends for at in logged)
-    if max(that_day, len(called_at)) >= pace.max_calls_a_day:
+    dialled = max(day.count(logged), day.count(by_lists))
+    return dialled + day.count(by_people)
+
+
+def limit_of(
+    log: NumberLog,
+    by_lists: Sequence[datetime],
+    by_people: Sequence[datetime],
+    day: Day,
+    pace: Pace,
+    now: datetime,
+) -> Limit | None:
+    """What the pace says of one more call to a number; the calls to it are those known of."""
+    if calls_in(day, log, by_lists, by_people) >= pace.max_calls_a_day:
         return Limit(reason="calls_a_day", until=day.ends)
-    last = max([*logged, *called_at], default=None)
+    last = max([*(each.at for each in log.dials), *by_lists, *by_people], default=None)
     free_at = last + timedelta(minutes=pace.min_gap_minutes) if last else now
     return Limit(reason="gap", until=free_at) if free_at > now else None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from retorno.callback_campaigns.model import Campaign, Pace
+from retorno.callback_campaigns.model import Campaign, Pace, Result
 from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import (
     AT_REST,
@@ -19,12 +19,13 @@ from retorno.callbacks.model import (
     joined,
     line_of_campaign,
     line_of_queue,
+    result_of,
     withdrawn,
 )
 from retorno.callbacks.store import ContactPage, ContactStore
 from retorno.calling_rules.model import Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
-from retorno.calls.model import CallRules
+from retorno.calls.model import Call, CallRules
 from retorno.calls.service import call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -318,7 +319,7 @@ class ListFilling:
 
 class DialledCalls:
     """Follows the calls table's stream, and has the dialler look at the calls of lists that are
-    over.
+    over, and again where it turns out that they ended otherwise.
     """
 
     def __init__(self, calls: CallRules, dialler: WorkQueue) -> None:
@@ -328,11 +329,16 @@ class DialledCalls:
     def follow(self, record: Mapping[str, Any], now: datetime) -> None:
         """Raises Unavailable."""
         change = change_of(record, self._calls)
-        if change is None or change.after.campaign is None or change.after.ended_at is None:
+        if change is None:
             return
-        before = change.before
-        if before is None or before.campaign is None or before.ended_at is None:
+        before = _result_of_dialled(change.before) if change.before else None
+        if _result_of_dialled(change.after) not in (None, before):
             self._dialler.send({"call_id": change.after.call_id}, now)
+
+
+def _result_of_dialled(call: Call) -> Result | None:
+    """None of a call that goes on, or is of no list."""
+    return None if call.campaign is None or call.ended_at is None else result_of(call)
 
 
 def _open_miss(news: PartNews, queue: str) -> Miss | None:

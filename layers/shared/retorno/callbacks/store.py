@@ -30,6 +30,7 @@ TIMES = frozenset(
         "asked_at",
         "due_at",
         "until",
+        "missed_at",
         "leased_until",
         "first_dialled_at",
         "dialled_at",
@@ -98,6 +99,7 @@ class ContactItem(Model):
     note = UnicodeAttribute(null=True)
     max_attempts = NumberAttribute(null=True)
     misses: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    missed_at = UnicodeAttribute(null=True)
     closed: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     closed_as = UnicodeAttribute(null=True)
     attempts = NumberAttribute(null=True)
@@ -269,22 +271,21 @@ class ContactStore:
             )
             return [(item.due_at, item.contact_id) for item in found]
 
-    def lines_due(self, since: datetime, until: datetime, limit: int) -> Mapping[str, datetime]:
-        """The lines that have a contact which becomes due in a period, and when the first does.
+    def lines_due(self, until: datetime, limit: int) -> Mapping[str, datetime]:
+        """The lines that have a contact which is due by a moment, and when the first is.
 
-        Raises Unavailable.
+        It looks at `limit` contacts, the latest first. Raises Unavailable.
         """
         with unavailable_on_trouble():
             found = self._item.by_watch.query(
                 State.WAITING.value,
-                self._item.watch_order.between(stamp(since), _after(until)),
+                self._item.watch_order <= _after(until),
+                scan_index_forward=False,
                 limit=limit,
             )
-            lines: dict[str, datetime] = {}
-            for item in found:
-                line = item.watch_order[STAMP_LENGTH + 1 :]
-                lines.setdefault(line, read_stamp(item.watch_order))
-            return lines
+            return {
+                item.watch_order[STAMP_LENGTH + 1 :]: read_stamp(item.watch_order) for item in found
+            }
 
     def leases_over(self, now: datetime, limit: int) -> list[str]:
         """The ids of contacts that nobody looks after, for the longest first. Raises
