@@ -37,7 +37,8 @@ def disagreements(
     """A line for each. `limit_of` says how often a contact of a list may be dialled."""
     dialled: defaultdict[str, list[Call]] = defaultdict(list)
     for call in calls:
-        if not call.came_in:
+        # Nobody rang a customer for an operator who did not pick up.
+        if not call.came_in and call.reason != "operator_no_answer":
             dialled[call.number].append(call)
     return [
         *_clashes(calls),

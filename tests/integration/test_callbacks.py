@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from retorno.callbacks import dialler
+from retorno.callbacks.model import Contact, placed
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, sqs, user
@@ -361,6 +363,21 @@ def test_what_the_telephone_system_refuses_is_for_a_person(centre: Centre) -> No
     assert centre.presence("ana") == "available"
 
 
+def test_an_operator_who_does_not_pick_up_costs_the_customer_no_attempt(centre: Centre) -> None:
+    centre.campaign()
+    centre.agent("ana")
+    centre.miss("in-1")
+    centre.unanswered(reason="operator_no_answer")
+    (waiting,) = centre.contacts()
+    assert (waiting["attempts"], waiting["reason"]) == (0, "operator_no_answer")
+    assert centre.presence("ana") == "paused"
+    missed = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body
+    assert missed["attempts"] == 0
+    centre.agent("bia")
+    centre.deployment.work()
+    assert centre.rung == [(CUSTOMER, "ana"), (CUSTOMER, "bia")]
+
+
 def test_a_lost_answer_is_looked_up_and_nobody_rung_twice(centre: Centre) -> None:
     centre.campaign()
     centre.agent("ana")
@@ -381,6 +398,24 @@ def test_a_telephone_system_without_first_words_is_no_surprise_later(centre: Cen
     draft = CAMPAIGN | {"menu": "antes-de-falar"}
     answer = centre.ask("PUT /callback-campaigns/vendas", draft, pattern=path)
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "menu")
+
+
+def test_an_end_that_is_told_while_the_call_is_written_down_is_not_lost(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def placed_late(contact: Contact, dial_id: str, call_id: str, *times: datetime) -> Contact:
+        # Its message comes and goes before the contact knows its call.
+        centre.tell(call_id, "answered", answered_by="human")
+        centre.tell(call_id, "completed")
+        centre.deployment.work()
+        return placed(contact, dial_id, call_id, *times)
+
+    monkeypatch.setattr(dialler, "placed", placed_late)
+    centre.campaign()
+    centre.agent("ana")
+    centre.miss("in-1")
+    assert [each["result"] for each in centre.contacts("reached")] == ["human"]
+    assert centre.presence("ana") == "available"
 
 
 def test_two_campaigns_share_a_numbers_limits(centre: Centre) -> None:

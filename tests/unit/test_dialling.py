@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retorno.calling_rules.model import Purpose
 from retorno.calling_rules.service import CallingRules
 from retorno.dialling.model import Asker, Dial, DialState, DialWish
-from retorno.dialling.service import Dialling, Orders
+from retorno.dialling.service import Attempts, Dialling, Orders
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, Unavailable
 from retorno.phone import NumberPlan
@@ -150,3 +152,47 @@ def test_the_customer_is_rung_once_and_the_call_is_found(history: list[Request])
         assert (len(world.rung), world.begun) == (1, {"call-1"})
     except Conflict:
         assert world.rung == []
+
+
+class TestAttempts:
+    """Dials of call lists, of which a worker may have died."""
+
+    DIAL = Dial(
+        dial_id="d1",
+        wish_digest="",
+        number="+5511987654321",
+        purpose=Purpose.ABANDONED_CALLBACK,
+        telephone="4007",
+        agent="ana",
+        asked_by="retorno",
+        missed_call_id="in-1",
+        campaign="vendas",
+        asked_at=NOW,
+        ordered_at=NOW,
+    )
+
+    def attempts(self, world: World) -> Attempts:
+        this = cast(Any, world)
+        return Attempts(this, Orders(this, this, lambda: this))
+
+    def test_one_that_was_found_out_not_to_be_ordered_never_is(self) -> None:
+        world = World()
+        attempts = self.attempts(world)
+        assert attempts.find_out(self.DIAL, "", world.now).state is DialState.FAILED
+        late = attempts.place(self.DIAL, "", world.now)
+        assert (late.state, world.rung) == (DialState.FAILED, [])
+
+    def test_one_that_was_placed_is_found_and_not_ordered_again(self) -> None:
+        world = World()
+        world.order = "placed, function killed"
+        with pytest.raises(Killed):
+            self.attempts(world).place(self.DIAL, "", world.now)
+        world.now += timedelta(hours=1)
+        found = self.attempts(world).find_out(self.DIAL, "", world.now)
+        assert (found.state, found.call_id, world.begun) == (
+            DialState.PLACED,
+            "call-1",
+            {"call-1"},
+        )
+        again = self.attempts(world).place(self.DIAL, "", world.now)
+        assert (again.call_id, len(world.rung)) == ("call-1", 1)

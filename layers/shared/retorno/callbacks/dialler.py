@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from retorno import clock
-from retorno.agents.model import Agent, Hold, HoldKind
+from retorno.agents.model import UNANSWERED_PAUSE, Agent, Hold, HoldKind
 from retorno.agents.model import Stored as StoredAgent
 from retorno.agents.service import Reservations, reservations
 from retorno.calendars import DAY, place_of
@@ -36,6 +36,7 @@ from retorno.callbacks.model import (
     line_of_campaign,
     line_of_queue,
     not_placed,
+    not_rung,
     placed,
     postponed,
     refused,
@@ -60,7 +61,7 @@ from retorno.offers.service import Line
 from retorno.offers.service import line as line_of_callers
 from retorno.phone import NumberPlan
 from retorno.settings import DiallerSettings
-from retorno.telephony.ports import TELEPHONE, Direction
+from retorno.telephony.ports import OPERATOR_NO_ANSWER, TELEPHONE
 from retorno.times import FIRST, Period
 from retorno.work import WorkQueue
 
@@ -328,7 +329,7 @@ class Dialler:
             # A call that has gone on for long may be one whose end was lost.
             wait = max(IN_CALL_WAIT, min(goes_on) / 10)
             return lambda it: postponed(it, now + wait, "in_call", now)
-        outbound = [call for call in calls if call.direction not in (None, Direction.INBOUND)]
+        outbound = [call for call in calls if call.rang_customer]
         by_lists = [_began(call) for call in outbound if call.campaign]
         by_people = [_began(call) for call in outbound if not call.campaign]
         if limit := limit_of(log, by_lists, by_people, day, pace, now):
@@ -441,10 +442,21 @@ class Dialler:
 
     def _settle(self, contact: Contact, call: Call) -> None:
         """Looks again at what it wrote by: whoever knew better may have written before."""
+        if call.end_reason == OPERATOR_NO_ANSWER:
+            self._not_rung(contact)
+            return
         settled = None
         while call.ended_at and (result := result_of(call)) is not settled:
             self._end(contact, result, call.ended_at)
             settled, call = result, self._calls.one(call.call_id)
+
+    def _not_rung(self, contact: Contact) -> None:
+        now = self._clock()
+        dial_id = contact.dial_id or ""
+        # First, or the contact might be theirs again at once.
+        self._agents.release(contact.dial_agent or "", dial_id, now, UNANSWERED_PAUSE)
+        self._contacts.change(contact.contact_id, lambda it: not_rung(it, dial_id, now), now)
+        self._forget_dial(contact)
 
     def _end(self, contact: Contact, result: Result, at: datetime) -> None:
         now = self._clock()

@@ -21,7 +21,7 @@ from retorno.callback_campaigns.model import Campaign, Pace, Result
 from retorno.calling_rules.model import Purpose
 from retorno.calls.model import Call
 from retorno.phone import match_key
-from retorno.telephony.ports import AnsweredBy, Stage
+from retorno.telephony.ports import OPERATOR_NO_ANSWER, AnsweredBy, Stage
 
 # Who reserves a contact lives for 29 seconds (the functions' time-out).
 LEASE = timedelta(seconds=90)
@@ -163,6 +163,9 @@ class Contact(Frozen):
 
 
 RANKS = range(4)
+
+# What the names of lists begin with that hold one promise each.
+PROMISES = "promise:"
 
 
 def line_of_agent(agent: str) -> str:
@@ -405,6 +408,14 @@ def refused(contact: Contact, dial_id: str, reason: str, now: datetime) -> Conta
         return contact
     after = contact.changed(now, attempts=contact.attempts - 1, leased_until=None)
     return _blocked(after, f"refused: {reason}", now)
+
+
+def not_rung(contact: Contact, dial_id: str, now: datetime) -> Contact:
+    """The agent did not pick up, so nobody rang the customer: it was no attempt."""
+    if not _is_dialling(contact, dial_id):
+        return contact
+    after = contact.changed(now, attempts=contact.attempts - 1, leased_until=None)
+    return _resting(after, OPERATOR_NO_ANSWER, now, now)
 
 
 def ended(

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from retorno.callback_campaigns.model import Campaign, Pace, Result
+from retorno.callback_campaigns.model import MAX_CALLS_A_DAY, Campaign, Pace, Result
 from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import (
     AT_REST,
+    PROMISES,
     Contact,
     Miss,
     State,
@@ -359,8 +360,16 @@ def _end_of(news: PartNews) -> State:
     return State.RETURNED if news.part else State.CANCELLED
 
 
+# Who was promised a time is called then, however often they were called before.
+AS_PROMISED = Pace(max_calls_a_day=MAX_CALLS_A_DAY, min_gap_minutes=1)
+
+
 def pace_of(contact: Contact, campaigns: Mapping[str, Campaign]) -> Pace:
-    """What a contact's calls go by: the usual, outside of campaigns and in one that is no more."""
+    """What a contact's calls go by: the usual in a queue's list, and in a campaign that is no
+    more.
+    """
+    if contact.list_name.startswith(PROMISES):
+        return AS_PROMISED
     return campaigns.get(contact.list_name, Pace())
 
 

@@ -15,7 +15,14 @@ from pydantic import BaseModel, ConfigDict
 from retorno.customers.model import Lookup
 from retorno.dispositions.model import Disposition, Flag
 from retorno.phone import NumberPlan, match_key
-from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
+from retorno.telephony.ports import (
+    ENDED_IN_IVR,
+    OPERATOR_NO_ANSWER,
+    AnsweredBy,
+    CallEvent,
+    Direction,
+    Stage,
+)
 from retorno.times import LAST, STAMP_LENGTH, read_stamp, stamp
 
 # The end reason of a call that was closed because its end never came.
@@ -400,6 +407,12 @@ class Call(BaseModel):
     def got_through(self) -> bool:
         """Whether a caller was answered, and by no machine that is known of."""
         return self.was_answered and self.answered_by is not AnsweredBy.VOICEMAIL
+
+    @property
+    def rang_customer(self) -> bool:
+        """Whether it went out, and not only as far as to the operator's own telephone."""
+        went_out = self.direction not in (None, Direction.INBOUND)
+        return went_out and self.end_reason != OPERATOR_NO_ANSWER
 
     @property
     def missed(self) -> bool:

@@ -32,7 +32,6 @@ from retorno.telephony.ports import (
     Dialler,
     DialRefused,
     DialUncertain,
-    Direction,
 )
 from retorno.times import Period
 
@@ -255,7 +254,7 @@ class Dialling:
         place = place_of(self._parsed(number))
         that_day = Period.between(place.beginning_of(place.day_at(now)), now)
         calls = self._calls.of_number(number, that_day, COUNTED_CALLS, None).calls
-        return sum(call.direction not in (None, Direction.INBOUND) for call in calls)
+        return sum(call.rang_customer for call in calls)
 
 
 class DialRecords:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from retorno.callback_campaigns.model import Result
-from retorno.callbacks.model import OPEN, Contact, Wanted
+from retorno.callbacks.model import OPEN, PROMISES, Contact, Wanted
 from retorno.callbacks.model import State as ContactState
 from retorno.calling_rules.model import Purpose
 from retorno.dialling.model import Asker
@@ -228,7 +228,7 @@ class Promise(BaseModel):
 
     def wanted(self) -> Wanted:
         return Wanted(
-            list_name=f"promise:{self.key}",
+            list_name=f"{PROMISES}{self.key}",
             number=self.number,
             queue=self.queue,
             agent=self.agent,

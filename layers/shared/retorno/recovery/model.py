@@ -143,7 +143,7 @@ def part_of(call: Call, rules: RecoveryRules) -> Part | None:
             return None
         answered_at = call.answered_at or call.ended_at
         return Part(role=Role.RETURN, at=call.started_at, reached_at=answered_at, **facts)
-    if call.direction is None:
+    if not call.rang_customer:
         return None
     return Part(
         role=Role.OUTBOUND,
