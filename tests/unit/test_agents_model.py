@@ -155,6 +155,23 @@ class TestHeld:
         life.release("o", 35)
         assert life.told(40) == [("available", 10), ("on_offer", 20), ("available", 10)]
 
+    def test_outlives_a_call_of_before_that_is_told_late(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 60), 20).follow(a_call("c", 10), 22)
+        assert life.presence.at(at(22)).state is State.BUSY
+        life.follow(a_call("c", 10, 15), 23)
+        assert life.presence.available_from == at(60)
+        life.release("o", 30)
+        assert life.told(40) == [
+            ("available", 20),
+            ("on_offer", 10),
+            ("available", 10),
+        ]
+
+    def test_is_released_in_a_call_of_before(self) -> None:
+        life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 60), 20).follow(a_call("c", 10), 22)
+        life.release("o", 25).follow(a_call("c", 10, 40), 40)
+        assert life.presence.available_from == at(70)
+
     def test_is_not_released_by_another(self) -> None:
         life = Life().ask(AVAILABLE, 0).hold(an_offer("o", 30), 10).release("o", 15)
         life.hold(an_offer("p", 50), 20).release("o", 21)

@@ -167,7 +167,7 @@ class Presence(Frozen):
     made.
 
     `over` are the last calls that ended, and `wrapping_until` is when the wrap-up of the last of
-    them ends, if it has one. Nobody is held in a call, nor during a wrap-up.
+    them ends, if it has one. A hold and a wrap-up are never both there.
     """
 
     wish: Wish = Wish(state=State.OFFLINE)
@@ -187,6 +187,8 @@ class Presence(Frozen):
     @property
     def passing(self) -> tuple[State, datetime] | None:
         """What ends by itself, and when: a hold that nobody released, or a wrap-up."""
+        if self.calls:
+            return None
         if self.hold:
             return HELD_STATES[self.hold.kind], self.hold.until
         return (State.WRAP_UP, self.wrapping_until) if self.wrapping_until else None
@@ -276,6 +278,8 @@ def released(presence: Presence, hold_id: str, now: datetime) -> Presence:
     hold = presence.hold
     if hold is None or hold.hold_id != hold_id or now >= hold.until:
         return presence
+    if presence.calls:
+        return presence.model_copy(update={"hold": None})
     return Presence(wish=presence.wish, since=max(presence.since, now), over=presence.over)
 
 
@@ -286,7 +290,8 @@ def followed(
 
     A call begins and ends by its own times, however late they are told; but what was before the
     present stretch stays as it was, and nothing begins later than now. A call that is over stays
-    over, and none brings back who is offline. A hold ends as a call begins.
+    over, and none brings back who is offline. A hold ends as a call begins, but for one that began
+    before it: that is told late, and the agent is still kept for the other.
     """
     if engagement.call_id in presence.over:
         return []
@@ -295,7 +300,8 @@ def followed(
     is_known = engagement.call_id in presence.calls
     ended_before = engagement.ended is not None and engagement.ended <= presence.since
     if not (is_known or ended_before or presence.at(began).state is State.OFFLINE):
-        presence = _joined(presence, engagement.call_id, began)
+        is_of_before = engagement.began < presence.since
+        presence = _joined(presence, engagement.call_id, began, keeps_hold=is_of_before)
         steps.append(presence)
     if engagement.ended is not None:
         ended = min(engagement.ended, now)
@@ -303,10 +309,11 @@ def followed(
     return steps
 
 
-def _joined(presence: Presence, call_id: str, at: datetime) -> Presence:
+def _joined(presence: Presence, call_id: str, at: datetime, *, keeps_hold: bool) -> Presence:
     if presence.calls:
         return presence.model_copy(update={"calls": (*presence.calls, call_id)})
-    return Presence(wish=presence.wish, since=at, over=presence.over, calls=(call_id,))
+    hold = presence.hold if keeps_hold else None
+    return Presence(wish=presence.wish, since=at, over=presence.over, calls=(call_id,), hold=hold)
 
 
 def _left(
@@ -317,6 +324,8 @@ def _left(
     if calls or call_id not in presence.calls:
         return presence.model_copy(update={"calls": calls, "over": over})
     since = _moment(presence, ended, now)
+    if presence.hold and now < presence.hold.until:
+        return Presence(wish=presence.wish, since=since, over=over, hold=presence.hold)
     until = ended + wrap_up
     return Presence(
         wish=presence.wish,
