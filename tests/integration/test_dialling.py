@@ -100,6 +100,7 @@ class TestPlaced:
             "agent": "ana.souza",
             "caller_id": "+551130001000",
             "ordered_at": "2026-03-02T12:30:00.000000Z",
+            "menu_url": None,
         }
         record = call(deployment, answer.body["call_id"]).body
         assert {name: record[name] for name in ("direction", "number", "agent", "status")} == {
