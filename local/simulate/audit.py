@@ -14,8 +14,13 @@ PROMISE = "promise:"
 Contact = dict[str, Any]
 
 
-def account(calls: Iterable[Call], truth: Truth) -> None:
-    """What the exchange saw, told to the truth."""
+def account(calls: Iterable[Call], contacts: Iterable[Contact], truth: Truth) -> None:
+    """What the exchange saw, told to the truth; and who is blocked, on which the exchange has its
+    own word in `disagreements`.
+    """
+    for contact in contacts:
+        for call_id in contact["misses"] if contact["state"] == "blocked" else ():
+            truth.gave_up(call_id)
     for call in calls:
         if call.customer is None or not call.ended_at:
             continue

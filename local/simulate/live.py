@@ -83,7 +83,7 @@ def go_live(
         with telling(switch, sender.send_calls):
             live.run(seconds, show)
         live.settle()
-    account(switch.calls.values(), centre.truth)
+    account(switch.calls.values(), live.contacts, centre.truth)
     return live
 
 

@@ -28,6 +28,7 @@ class Truth:
     def __init__(self) -> None:
         self._misses: dict[str, tuple[Customer, datetime]] = {}
         self._contacts: defaultdict[Customer, list[Contact]] = defaultdict(list)
+        self._given_up: set[str] = set()
 
     def missed(self, call_id: str, customer: Customer, at: datetime) -> None:
         self._misses[call_id] = (customer, at)
@@ -40,19 +41,23 @@ class Truth:
     def came_through(self, customer: Customer, began: datetime, talked: datetime) -> None:
         self._contacts[customer].append(Contact(began, talked, Outcome("returned")))
 
+    def gave_up(self, call_id: str) -> None:
+        """Whoever was missed was rung back as often as may be."""
+        self._given_up.add(call_id)
+
     def outcomes(self) -> dict[str, Outcome]:
         """By the missed call's id."""
         return {
-            call_id: self._outcome(customer, missed_at)
+            call_id: self._outcome(call_id, customer, missed_at)
             for call_id, (customer, missed_at) in self._misses.items()
         }
 
-    def _outcome(self, customer: Customer, missed_at: datetime) -> Outcome:
+    def _outcome(self, call_id: str, customer: Customer, missed_at: datetime) -> Outcome:
         """The first talk in a call that began after the miss decides; but nobody can know who
         stands behind a withheld number."""
         later = [contact for contact in self._contacts[customer] if contact.began > missed_at]
         if customer.withheld or not later:
-            return Outcome("open")
+            return Outcome("blocked" if call_id in self._given_up else "open")
         return min(later, key=lambda contact: contact.talked).outcome
 
 

@@ -125,11 +125,13 @@ def test_what_the_exchange_saw_is_part_of_the_truth() -> None:
     switch.place(Order("3", "+5511900000000", "4002", "bia"), at(60))
     switch.advance(at(1200))
     truth = Truth()
-    account(switch.calls.values(), truth)
+    blocked = contact(missed, "blocked", 2) | {"misses": ["x-2"]}
+    won = contact(reached, "reached", 2) | {"misses": []}
+    account(switch.calls.values(), [blocked, won], truth)
     won_back = switch.attempts["2"].call_id
     assert truth.outcomes() == {
         "x-1": Outcome("recovered", won_back),
-        "x-2": Outcome("open"),
+        "x-2": Outcome("blocked"),
         "x-3": Outcome("open"),
     }
 
