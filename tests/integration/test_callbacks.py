@@ -246,6 +246,22 @@ def test_who_rings_again_and_is_answered_is_called_no_more(centre: Centre) -> No
     assert centre.rung == []
 
 
+def test_who_was_answered_is_not_called_before_the_list_hears_of_it(centre: Centre) -> None:
+    centre.campaign()
+    centre.miss("in-1")
+    centre.tell("in-2", "queued", direction="inbound", queue="vendas", **{"from": CUSTOMER})
+    centre.tell("in-2", "answered", agent="bia")
+    centre.tell("in-2", "completed")
+    # No stream has told anybody.
+    centre.agent("ana")
+    message = json.dumps({"queue": "retorno", "at": "2026-03-02T12:00:00.000000Z"})
+    centre.deployment.call("DialCallbacks", sqs(message))
+    assert centre.rung == []
+    assert centre.contacts()[0]["reason"] == "answered"
+    centre.deployment.work()
+    assert centre.contacts("returned")
+
+
 def test_who_is_in_a_call_is_not_called(centre: Centre) -> None:
     centre.campaign()
     centre.miss("in-1")

@@ -25,6 +25,7 @@ from retorno.callbacks.model import (
     UNCERTAIN_FOR,
     Contact,
     Day,
+    Limit,
     NumberLog,
     State,
     barred,
@@ -61,7 +62,7 @@ from retorno.offers.service import Line
 from retorno.offers.service import line as line_of_callers
 from retorno.phone import NumberPlan
 from retorno.settings import DiallerSettings
-from retorno.telephony.ports import OPERATOR_NO_ANSWER, TELEPHONE
+from retorno.telephony.ports import OPERATOR_NO_ANSWER, TELEPHONE, AnsweredBy, Direction
 from retorno.times import FIRST, Period
 from retorno.work import WorkQueue
 
@@ -324,15 +325,13 @@ class Dialler:
         calls = self._calls.of_number(
             contact.number, Period(min(day.begins, now - CALL_AGE), now), COUNTED_CALLS, None
         ).calls
-        ages = [now - _began(call) for call in calls if call.ended_at is None]
-        if goes_on := [age for age in ages if age < CALL_AGE]:
-            # A call that has gone on for long may be one whose end was lost.
-            wait = max(IN_CALL_WAIT, min(goes_on) / 10)
-            return lambda it: postponed(it, now + wait, "in_call", now)
         outbound = [call for call in calls if call.rang_customer]
         by_lists = [_began(call) for call in outbound if call.campaign]
         by_people = [_began(call) for call in outbound if not call.campaign]
-        if limit := limit_of(log, by_lists, by_people, day, pace, now):
+        limit = _by_their_calls(contact, calls, now) or limit_of(
+            log, by_lists, by_people, day, pace, now
+        )
+        if limit:
             return lambda it: postponed(it, limit.until, limit.reason, now)
         return self._forbidden(contact, calls_in(day, log, by_lists, by_people), pace, now)
 
@@ -543,6 +542,27 @@ def _telephone_of(agent: Agent) -> str:
 
 def _can_be_rung(agent: Agent) -> bool:
     return TELEPHONE.fullmatch(_telephone_of(agent)) is not None
+
+
+def _by_their_calls(contact: Contact, calls: Sequence[Call], now: datetime) -> Limit | None:
+    """Whoever is in a call is not rung, nor who was just reached by one."""
+    ages = [now - _began(call) for call in calls if call.ended_at is None]
+    if goes_on := [age for age in ages if age < CALL_AGE]:
+        # A call that has gone on for long may be one whose end was lost.
+        return Limit("in_call", now + max(IN_CALL_WAIT, min(goes_on) / 10))
+    if any(_won_back(contact, call) for call in calls):
+        # The list is about to hear of it.
+        return Limit("answered", now + IN_CALL_WAIT)
+    return None
+
+
+def _won_back(contact: Contact, call: Call) -> bool:
+    """Whether a call reached a customer who was missed before."""
+    if contact.missed_at is None or _began(call) < contact.missed_at:
+        return False
+    if call.direction is Direction.INBOUND:
+        return call.got_through
+    return call.rang_customer and call.answered_by is AnsweredBy.HUMAN
 
 
 def _began(call: Call) -> datetime:
