@@ -75,9 +75,6 @@ PAGE = 25
 REST = timedelta(seconds=5)
 LONGEST_REST = timedelta(seconds=60)
 
-# Callers who wait have an agent by then, or there is nobody to ask for them.
-LOOK_AGAIN = timedelta(seconds=5)
-
 # What the net looks at, a minute at a time.
 LEASES_AT_ONCE = 200
 DUE_AT_ONCE = 20_000
@@ -179,7 +176,7 @@ class Dialler:
         found = self._agents.one(agent, self._clock())
         if found is None or not _can_be_rung(found.agent):
             return 0
-        return self._place_for(self._spare([found], line_of_agent(agent)), [line_of_agent(agent)])
+        return self._place_for(self._spare([found]), [line_of_agent(agent)])
 
     def _serve_queue(self, queue: str) -> int:
         lines = [
@@ -191,15 +188,17 @@ class Dialler:
             ),
         ]
         idle = self._agents.idle(queue, self._clock(), AT_ONCE, _can_be_rung)
-        idle = self._spare(idle, lines[0])
+        idle = self._spare(idle)
         found = self._place_for(idle, lines)
         if found and found == len(idle):
             # There may be more of both.
             self._work.send({"queue": queue}, self._clock())
         return found
 
-    def _spare(self, idle: Sequence[StoredAgent], line: str) -> list[StoredAgent]:
-        """Without those for whom callers wait: whoever rings comes first."""
+    def _spare(self, idle: Sequence[StoredAgent]) -> list[StoredAgent]:
+        """Without those for whom callers wait: whoever rings comes first. If a caller gives up whom
+        nobody was offered, it is the net that finds the agent.
+        """
         now = self._clock()
         queues = {queue for each in idle for queue in each.agent.queues}
         waiting = {queue: self._callers.waiting(queue, now) for queue in queues}
@@ -210,9 +209,6 @@ class Dialler:
                 spare.append(each)
             else:
                 waiting[wanted_in] -= 1
-        if len(spare) < len(idle):
-            # A caller who gives up tells nobody that an agent is left.
-            self._work.send({"line": line}, now, now + LOOK_AGAIN)
         return spare
 
     def _place_for(self, idle: Sequence[StoredAgent], lines: Sequence[str]) -> int:
