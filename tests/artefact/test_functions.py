@@ -24,6 +24,13 @@ DIAL = {"number": "21987654321", "purpose": "telemarketing"}
 # A change that means nothing for missed calls.
 DELETED = {"eventName": "REMOVE", "dynamodb": {}}
 
+
+def deleted(**keys: str) -> dict[str, Any]:
+    """A stream's record of something that is no more."""
+    told = {"Keys": {name: {"S": value} for name, value in keys.items()}}
+    return {"Records": [{"eventName": "REMOVE", "dynamodb": told}]}
+
+
 # A file, rows and an export of nobody's.
 UPLOADED = {"detail": {"object": {"key": "imports/customers/nobodys.csv", "etag": "etag"}}}
 ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]})
@@ -36,14 +43,23 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
         {"batchItemFailures": []},
     ),
     "ExpireMissedCalls": ({}, None),
-    "FillCallList": ({"Records": []}, {"batchItemFailures": []}),
+    "FillCallList": (
+        deleted(number_key="+551187654321", call_id="nobodys"),
+        {"batchItemFailures": []},
+    ),
     "IngestConnectContacts": (
         sqs(json.dumps(event("INITIATED", channel="CHAT"))),
         {"batchItemFailures": []},
     ),
-    "FollowAgents": ({"Records": []}, {"batchItemFailures": []}),
+    "FollowAgents": (
+        deleted(pk="queue#vendas", sk="2026-03-02T12:00:00.000000Z ana"),
+        {"batchItemFailures": []},
+    ),
     "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
-    "FollowDoNotCall": ({"Records": []}, {"batchItemFailures": []}),
+    "FollowDoNotCall": (
+        deleted(number_key="+551187654321", origin="customer"),
+        {"batchItemFailures": []},
+    ),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
