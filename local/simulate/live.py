@@ -110,12 +110,13 @@ class Live:
         self._random = Random(f"{seed} live")
         self._callers = self._in_some_order(customers)
         self._agenda: Timeline[Callable[[], object]] = Timeline()
+        self._began = datetime.now(UTC)
         self._next_look = 0.0
 
     def run(self, seconds: float, show: Callable[[Scene], None]) -> None:
         """Raises CloudError."""
         with self._set_up():
-            began = datetime.now(UTC)
+            self._began = began = datetime.now(UTC)
             end = began + timedelta(seconds=seconds)
             self._plan(began, end)
             with at_work(self._consoles):
@@ -149,7 +150,11 @@ class Live:
     def _compare(self) -> None:
         people = {call.customer for call in self._calls() if call.customer}
         numbers = {each.number for each in people if not each.withheld}
-        self.contacts = [each for number in numbers for each in self._client.contacts_of(number)]
+        found = [each for number in numbers for each in self._client.contacts_of(number)]
+        # Of an earlier run on the same stack the exchange knows nothing.
+        self.contacts = [
+            each for each in found if datetime.fromisoformat(each["changed_at"]) >= self._began
+        ]
         self.disagreements = disagreements(
             self._calls(), self.contacts, self._operators(), self._limit_of
         )
