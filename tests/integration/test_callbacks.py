@@ -339,6 +339,23 @@ def test_a_paused_campaign_calls_nobody_and_loses_nobody(centre: Centre) -> None
     assert centre.rung == [(CUSTOMER, "ana")]
 
 
+def test_a_campaign_is_changed_by_who_saw_it_but_for_the_queue_it_watches(centre: Centre) -> None:
+    centre.campaign()
+    centre.agent("ana", "outra")
+
+    def put(if_match: str, **fields: Any) -> Answer:
+        pattern = "/callback-campaigns/{campaign}"
+        draft = CAMPAIGN | fields
+        return centre.ask("PUT /callback-campaigns/vendas", draft, LEADER, if_match, pattern)
+
+    moved = put('"1"', monitored_queue="suporte")
+    assert (moved.status, moved.body["errors"][0]["field"]) == (422, "monitored_queue")
+    assert put('"1"', callback_queue="outra").body["version"] == 2
+    assert put('"1"', callback_queue="retorno").status == 412
+    centre.miss("in-1")
+    assert centre.rung == [(CUSTOMER, "ana")]
+
+
 def test_a_campaign_that_is_removed_calls_nobody(centre: Centre) -> None:
     centre.campaign()
     centre.miss("in-1")

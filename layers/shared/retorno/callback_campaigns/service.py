@@ -7,6 +7,7 @@ from retorno.callback_campaigns.store import MAX_CAMPAIGNS, CampaignStore
 from retorno.dynamodb import Refused
 from retorno.errors import (
     Conflict,
+    InvalidInput,
     NotFound,
     PreconditionFailed,
     PreconditionRequired,
@@ -62,6 +63,9 @@ class Campaigns:
 
         def write(before: Campaign) -> Campaign:
             _check_version(before, expected)
+            if changed.monitored_queue != before.monitored_queue:
+                # Who was missed in the old one would be on its list, and nobody take them off.
+                raise InvalidInput("monitored_queue", "stays; begin another campaign for another")
             after = changed.model_copy(
                 update={"paused": before.paused, "version": before.version + 1}
             )

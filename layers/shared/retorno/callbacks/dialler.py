@@ -157,39 +157,39 @@ class Dialler:
         if rest and rest > self._clock():
             self._work.send(message, self._clock(), rest)
             return 0
-        return sum(self._serve_line(line) for line in _lines_of(message))
+        known = self._all_campaigns()
+        return sum(self._serve_line(line, known) for line in _lines_of(message))
 
-    def _serve_line(self, line: str) -> int:
+    def _serve_line(self, line: str, known: Mapping[str, Campaign]) -> int:
         kind, _, name = line.partition(":")
         if kind == "agent":
-            return self._serve_agent(name)
+            return self._serve_agent(name, known)
         if kind == "queue":
-            return self._serve_queue(name)
-        campaign = self._all_campaigns().get(name)
-        if campaign is None:
+            return self._serve_queue(name, known)
+        if name not in known:
             self._cancel_due(line)
             return 0
-        return self._serve_queue(campaign.callback_queue)
+        return self._serve_queue(known[name].callback_queue, known)
 
-    def _serve_agent(self, agent: str) -> int:
+    def _serve_agent(self, agent: str, known: Mapping[str, Campaign]) -> int:
         """Places the call that only this agent will do for."""
         found = self._agents.one(agent, self._clock())
         if found is None or not _can_be_rung(found.agent):
             return 0
-        return self._place_for(self._spare([found]), [line_of_agent(agent)])
+        return self._place_for(self._spare([found]), [line_of_agent(agent)], known)
 
-    def _serve_queue(self, queue: str) -> int:
+    def _serve_queue(self, queue: str, known: Mapping[str, Campaign]) -> int:
         lines = [
             line_of_queue(queue),
             *(
                 line_of_campaign(campaign.campaign_id)
-                for campaign in self._all_campaigns().values()
+                for campaign in known.values()
                 if campaign.callback_queue == queue and not campaign.paused
             ),
         ]
         idle = self._agents.idle(queue, self._clock(), AT_ONCE, _can_be_rung)
         idle = self._spare(idle)
-        found = self._place_for(idle, lines)
+        found = self._place_for(idle, lines, known)
         if found and found == len(idle):
             # There may be more of both.
             self._work.send({"queue": queue}, self._clock())
@@ -211,13 +211,16 @@ class Dialler:
                 waiting[wanted_in] -= 1
         return spare
 
-    def _place_for(self, idle: Sequence[StoredAgent], lines: Sequence[str]) -> int:
+    def _place_for(
+        self, idle: Sequence[StoredAgent], lines: Sequence[str], known: Mapping[str, Campaign]
+    ) -> int:
         if not idle:
             return 0
         with ThreadPoolExecutor(AT_ONCE) as pool:
             # What was reserved is placed, also where the next reservation fails.
             placing = [
-                pool.submit(self._place, pair) for pair in self._pairs(idle, self._ready(lines))
+                pool.submit(self._place, pair)
+                for pair in self._pairs(idle, self._ready(lines, known))
             ]
         for each in placing:
             each.result()
@@ -269,9 +272,8 @@ class Dialler:
 
     # --- Who may be called now ------------------------------------------------------------------
 
-    def _ready(self, lines: Sequence[str]) -> Iterator[Ready]:
+    def _ready(self, lines: Sequence[str], known: Mapping[str, Campaign]) -> Iterator[Ready]:
         """The contacts that may be called, in their order; it puts off those that may not."""
-        known = self._all_campaigns()
         looked_at = 0
         for rank in RANKS:
             seen: set[str] = set()
