@@ -25,12 +25,13 @@ from retorno.errors import (
     RetornoError,
     Unavailable,
 )
+from retorno.moments import moment_to_come
 from retorno.phone import NumberPlan
 from retorno.promises.model import (
+    MAX_AHEAD,
     Promise,
     PromiseWish,
     State,
-    moment_of,
 )
 from retorno.promises.service import Keeping, Promises
 from retorno.promises.store import PromiseStore
@@ -53,7 +54,7 @@ class TestMoments:
         wished = PromiseWish.model_validate(
             {"number": "1", "queue": "q", "at": at, "time_zone": zone}
         )
-        return moment_of(wished.at, wished.time_zone, now)
+        return moment_to_come(wished.at, wished.time_zone, now, MAX_AHEAD)
 
     @pytest.mark.parametrize(
         ("at", "zone", "moment"),

@@ -9,20 +9,19 @@ nothing any more.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from retorno.callback_campaigns.model import Result
 from retorno.callbacks.model import OPEN, PROMISES, Contact, Wanted
 from retorno.callbacks.model import State as ContactState
 from retorno.calling_rules.model import Purpose
 from retorno.dialling.model import Asker
-from retorno.errors import InvalidInput
+from retorno.moments import WrittenTime, WrittenZone
 from retorno.telephony.ports import CALL_ID, MAX_NAME_LENGTH
 
 # A schedule may fire a minute late (the user guide of EventBridge Scheduler). Where it does not
@@ -57,28 +56,6 @@ Text = Annotated[
 ]
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _read_time(text: object) -> datetime:
-    try:
-        if isinstance(text, str) and "T" in text:
-            return datetime.fromisoformat(text).replace(microsecond=0)
-    except ValueError:
-        pass
-    raise ValueError("is no time of ISO 8601, such as 2026-03-02T15:00:00-03:00")
-
-
-def _read_zone(name: object) -> ZoneInfo | None:
-    if name is None:
-        return None
-    if name not in _zones():
-        raise ValueError("is no time zone of IANA, such as America/Sao_Paulo")
-    return ZoneInfo(str(name))
-
-
 class PromiseWish(BaseModel):
     """What a customer is promised, as somebody writes it."""
 
@@ -87,10 +64,10 @@ class PromiseWish(BaseModel):
     number: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
         description="In any written form"
     )
-    at: Annotated[datetime, BeforeValidator(_read_time)] = Field(
+    at: WrittenTime = Field(
         description="ISO 8601, with an offset; or the local time of `time_zone`"
     )
-    time_zone: Annotated[ZoneInfo | None, BeforeValidator(_read_zone)] = Field(
+    time_zone: WrittenZone = Field(
         default=None, description="The customer's own, of IANA; where their number is if not said"
     )
     queue: Text | None = Field(
@@ -116,27 +93,6 @@ class PromiseWish(BaseModel):
     def digest(self) -> str:
         """By which a wish that is told again is known."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-
-
-def moment_of(at: datetime, zone: ZoneInfo | None, now: datetime) -> datetime:
-    """When a promise is for, in UTC, whole seconds.
-
-    Raises InvalidInput for what is past or more than MAX_AHEAD away, and for a local time that
-    clocks skip, or that they show twice.
-    """
-    if at.tzinfo is None and zone is None:
-        raise InvalidInput("at", "needs an offset, such as -03:00, or else a time_zone")
-    readings = [at.replace(tzinfo=at.tzinfo or zone, fold=fold) for fold in (0, 1)]
-    if max(reading - now for reading in readings) <= timedelta(0):
-        raise InvalidInput("at", "is past")
-    if min(reading - now for reading in readings) > MAX_AHEAD:
-        raise InvalidInput("at", f"is more than {MAX_AHEAD.days} days away")
-    first, second = (reading.astimezone(UTC) for reading in readings)
-    if first != second:
-        happens = "comes twice" if first < second else "does not come"
-        shown = " or ".join(m.astimezone(zone).isoformat() for m in sorted((first, second)))
-        raise InvalidInput("at", f"{happens} in {zone}, where clocks change then: say {shown}")
-    return first
 
 
 class State(StrEnum):

@@ -21,17 +21,18 @@ from retorno.errors import (
     RetornoError,
     Unavailable,
 )
+from retorno.moments import moment_to_come
 from retorno.observability import count, logger
 from retorno.phone import match_key
 from retorno.promises.model import (
     CANCELLABLE,
     CHANGEABLE,
+    MAX_AHEAD,
     Promise,
     PromiseFilter,
     PromiseWish,
     State,
     first_check,
-    moment_of,
     promise_id_of,
 )
 from retorno.promises.store import PromisePage, PromiseStore, position_of
@@ -317,7 +318,7 @@ class Promises:
         self, promise_id: str, wish: PromiseWish, asked_by: str, asked_at: datetime, now: datetime
     ) -> Promise:
         """As a wish makes it; its time may be moved to where the rules allow it."""
-        at = moment_of(wish.at, wish.time_zone, now)
+        at = moment_to_come(wish.at, wish.time_zone, now, MAX_AHEAD)
         queue = self._queue(wish)
         facts = Facts(requested_at=asked_at)
         check = self._rules.check(wish.number, wish.purpose, at, facts)
