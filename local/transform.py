@@ -119,7 +119,11 @@ def _bridge_schedules(resources: Json) -> None:
 
 
 def _bridge_http_apis(resources: Json, api_id: str) -> None:
-    """MiniStack ignores the OpenAPI body of an HTTP API, which would be left without routes."""
+    """MiniStack ignores the OpenAPI body of an HTTP API, which would be left without routes.
+
+    These are resources of their own, and with an integration and a permission for each there would
+    be more than a stack may have: each function gets one.
+    """
     for name, api in _properties(resources, "AWS::ApiGatewayV2::Api").items():
         body = api.pop("Body")
         api |= {
@@ -128,6 +132,19 @@ def _bridge_http_apis(resources: Json, api_id: str) -> None:
             "Tags": {**api.get("Tags", {}), "ms-custom-id": api_id},
         }
         resources |= _authorizers(name, body) | _routes(name, body)
+    for name, permission in _properties(resources, "AWS::Lambda::Permission").items():
+        if permission["Principal"] == "apigateway.amazonaws.com":
+            del resources[name]
+            function = permission["FunctionName"]["Ref"]
+            resources[f"{function}ApiPermission"] = _permission(permission)
+
+
+def _permission(of_one_route: Json) -> Json:
+    """For all routes of the function's API."""
+    arn, parts = of_one_route["SourceArn"]["Fn::Sub"]
+    api = arn.partition("${__Stage__}")[0]
+    source = {"Fn::Sub": [f"{api}*", {"__ApiId__": parts["__ApiId__"]}]}
+    return {"Type": "AWS::Lambda::Permission", "Properties": {**of_one_route, "SourceArn": source}}
 
 
 def _authorizers(api: str, body: Json) -> Json:
@@ -161,13 +178,20 @@ def _routes(api: str, body: Json) -> Json:
     for path, operations in body["paths"].items():
         for method, operation in operations.items():
             name = api + re.sub(r"\W|_", " ", f"{method}{path}").title().replace(" ", "")
-            resources[f"{name}Integration"] = _integration(api, operation)
-            resources[f"{name}Route"] = _route(api, f"{method.upper()} {path}", operation, name)
+            integration = operation["x-amazon-apigateway-integration"]
+            target = f"{api}{_function(integration)}Integration"
+            resources[target] = _integration(api, integration)
+            resources[f"{name}Route"] = _route(api, f"{method.upper()} {path}", operation, target)
     return resources
 
 
-def _integration(api: str, operation: Json) -> Json:
-    integration = operation["x-amazon-apigateway-integration"]
+def _function(integration: Json) -> str:
+    """The logical id of the function that answers."""
+    (name,) = re.findall(r"\$\{(\w+)\.Arn\}", integration["uri"]["Fn::Sub"])
+    return str(name)
+
+
+def _integration(api: str, integration: Json) -> Json:
     return {
         "Type": "AWS::ApiGatewayV2::Integration",
         "Properties": {
@@ -179,7 +203,7 @@ def _integration(api: str, operation: Json) -> Json:
     }
 
 
-def _route(api: str, key: str, operation: Json, name: str) -> Json:
+def _route(api: str, key: str, operation: Json, target: str) -> Json:
     (scheme,) = operation["security"][0]
     authorization: Json = (
         {"AuthorizationType": "NONE"}
@@ -191,7 +215,7 @@ def _route(api: str, key: str, operation: Json, name: str) -> Json:
         "Properties": {
             "ApiId": {"Ref": api},
             "RouteKey": key,
-            "Target": {"Fn::Sub": f"integrations/${{{name}Integration}}"},
+            "Target": {"Fn::Sub": f"integrations/${{{target}}}"},
             **authorization,
         },
     }

@@ -31,6 +31,11 @@ CONFLICTING = {
     "PUT /callbacks/{callback_id}",
     "DELETE /callbacks/{callback_id}",
     "POST /callback-requests",
+    "PUT /telemarketing/action-types/{code}",
+    "PUT /telemarketing/outcomes/{code}",
+    "PUT /telemarketing/no-contact-reasons/{code}",
+    "POST /telemarketing/filters",
+    "PUT /telemarketing/filters/{filter_id}",
 }
 
 # What is written in place of what was seen.
@@ -43,6 +48,16 @@ CONDITIONAL = {
     "DELETE /callbacks/{callback_id}",
     "PUT /menus/{menu}",
     "DELETE /menus/{menu}",
+    "PUT /telemarketing/campaigns/{campaign}",
+    "DELETE /telemarketing/campaigns/{campaign}",
+    "PUT /telemarketing/action-types/{code}",
+    "DELETE /telemarketing/action-types/{code}",
+    "PUT /telemarketing/outcomes/{code}",
+    "DELETE /telemarketing/outcomes/{code}",
+    "PUT /telemarketing/no-contact-reasons/{code}",
+    "DELETE /telemarketing/no-contact-reasons/{code}",
+    "PUT /telemarketing/filters/{filter_id}",
+    "DELETE /telemarketing/filters/{filter_id}",
 }
 
 REFUSALS = {

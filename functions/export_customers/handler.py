@@ -25,7 +25,7 @@ def settings() -> CustomerTransferSettings:
 
 
 def write(record: SQSRecord) -> None:
-    exports(KIND, settings()).make(record.body, customer_export(settings()), clock.now)
+    exports((KIND,), settings()).make(record.body, customer_export(settings()), clock.now)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:

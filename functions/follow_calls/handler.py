@@ -1,5 +1,5 @@
 """Keeps track of who answered outbound calls and of which agents are in a call, tells the dialler
-of its calls that are over, and has those looked at who wait for an agent.
+of its calls that are over, and operations of theirs, and has those looked at who wait for an agent.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from retorno.agents.service import AgentTracking, agent_tracking
 from retorno.callbacks.service import DialledCalls, dialled_calls
 from retorno.offers.service import LineTracking, line_tracking
 from retorno.settings import FollowCallsSettings
+from retorno.telemarketing.operations.calls import CallTracking, call_tracking
 from retorno.voicemail.service import AnswerTracking, answer_tracking
 
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
@@ -45,12 +46,18 @@ def lines() -> LineTracking:
     return line_tracking(settings())
 
 
+@cache
+def operations() -> CallTracking:
+    return call_tracking(settings())
+
+
 def follow(record: DynamoDBRecord) -> None:
     now, change = clock.now(), record.raw_event
     followers: tuple[Callable[[], None], ...] = (
         lambda: agents().follow(change, now),
         lambda: answers().follow(change),
         lambda: dialled().follow(change, now),
+        lambda: operations().follow(change),
         # Who is in a call is known before it is said that nobody waits in it.
         lambda: lines().follow(change, now),
     )

@@ -8,19 +8,19 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.manage_customer_files.schema import (
-    ExportView,
-    ImportRequest,
-    ImportView,
-    NewImportView,
-    ReportView,
-)
 from retorno import clock
 from retorno import cursor as cursors
 from retorno.customers.transfer import KIND
 from retorno.http import Api, Cursor, JobId, Limit, created
 from retorno.imports.model import Shown
 from retorno.imports.service import Exports, Imports, exports, imports
+from retorno.imports.views import (
+    ExportView,
+    ImportRequest,
+    ImportView,
+    NewImportView,
+    ReportView,
+)
 from retorno.settings import CustomerFileSettings
 
 app = Api()
@@ -38,7 +38,7 @@ def customer_imports() -> Imports:
 
 @cache
 def customer_exports() -> Exports:
-    return exports(KIND, settings())
+    return exports((KIND,), settings())
 
 
 @app.post(
@@ -49,7 +49,7 @@ def customer_exports() -> Exports:
 )
 def begin_import(request: Annotated[ImportRequest, Body()]) -> Response[NewImportView]:
     begun, upload_url = customer_imports().begin(request.size, app.user.name, clock.now())
-    view = NewImportView.of_new(begun, upload_url)
+    view = NewImportView.of(begun, upload_url=upload_url)
     return created(view, f"/customers/imports/{begun.import_id}")
 
 
@@ -83,7 +83,7 @@ def report(
 )
 def begin_export() -> Response[ExportView]:
     queue_url = settings().customer_exports_queue
-    begun = customer_exports().begin(queue_url, app.user.name, clock.now())
+    begun = customer_exports().begin(KIND, queue_url, app.user.name, clock.now())
     return created(ExportView.of(begun, None), f"/customers/exports/{begun.export_id}")
 
 

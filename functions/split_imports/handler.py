@@ -10,12 +10,15 @@ from retorno.customers.rows import VOCABULARY
 from retorno.customers.transfer import KIND
 from retorno.imports.service import Splitting, splitting
 from retorno.settings import SplitSettings
+from retorno.telemarketing.transfer.rows import VOCABULARIES
 
 
 @cache
 def files() -> Splitting:
     settings = SplitSettings.from_environment()
-    return splitting({KIND: settings.customer_rows_queue}, {KIND: VOCABULARY}, settings)
+    queues = {KIND: settings.customer_rows_queue}
+    queues |= dict.fromkeys(VOCABULARIES, settings.telemarketing_rows_queue)
+    return splitting(queues, {KIND: VOCABULARY, **VOCABULARIES}, settings)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> None:

@@ -38,6 +38,10 @@ ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]}
 LOOK = json.dumps({"queue": "vendas", "at": "2026-03-02T12:00:00.000000Z"})
 
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
+    "CountOperations": (
+        deleted(campaign_id="nobodys", customer_id="nobodys"),
+        None,
+    ),
     "DialCallbacks": (
         sqs('{"line": "campaign:nobodys", "at": "2026-03-02T12:00:00.000000Z"}'),
         {"batchItemFailures": []},
@@ -56,16 +60,24 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
         {"batchItemFailures": []},
     ),
     "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "FollowAssignments": (
+        deleted(campaign_id="nobodys", customer_id="nobodys"),
+        {"batchItemFailures": []},
+    ),
     "FollowDoNotCall": (
         deleted(number_key="+551187654321", origin="customer"),
         {"batchItemFailures": []},
     ),
+    "ExportTelemarketing": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
+    "ImportTelemarketing": (sqs(ROWS), {"batchItemFailures": []}),
+    "RunTelemarketingJobs": (sqs('{"task_id": "nobodys"}'), {"batchItemFailures": []}),
     "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
     "OfferCalls": (sqs(LOOK), {"batchItemFailures": []}),
     "SplitImports": (UPLOADED, None),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
+    "KeepAppointments": ({}, None),
     "KeepPromises": ({}, None),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
     "SweepCalls": ({}, None),
@@ -78,9 +90,29 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
         404,
         PROBLEM,
     ),
+    "CallCustomers": (
+        http(
+            "POST /telemarketing/operations/{operation}/calls",
+            path="/telemarketing/operations/natal.c1.1/calls",
+            headers={"idempotency-key": "uma-chave"},
+            body=b"{}",
+            claims=SUPERVISOR,
+        ),
+        404,
+        PROBLEM,
+    ),
     "DescribeApi": (http("GET /health"), 200, JSON),
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
     "ManageAgents": (http("GET /agents", claims=SUPERVISOR), 200, JSON),
+    "ManageAssignments": (
+        http(
+            "GET /telemarketing/customers/{customer_id}",
+            path="/telemarketing/customers/c1",
+            claims=SUPERVISOR,
+        ),
+        200,
+        JSON,
+    ),
     "ManageCallbacks": (http("GET /callback-campaigns", claims=SUPERVISOR), 200, JSON),
     "ManageCallingRules": (http("GET /calling-windows", query=DIAL, claims=SUPERVISOR), 200, JSON),
     "ManageCustomerFiles": (
@@ -90,8 +122,20 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "ManageCustomers": (http("GET /customers", claims=SUPERVISOR), 200, JSON),
     "ManageDispositions": (http("GET /dispositions", claims=SUPERVISOR), 200, JSON),
+    "ManageTelemarketingFiles": (
+        http(
+            "GET /telemarketing/exports/{export_id}",
+            path="/telemarketing/exports/1",
+            claims=SUPERVISOR,
+        ),
+        404,
+        PROBLEM,
+    ),
     "ManageMenus": (http("GET /menus", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
+    "ManageOutcomes": (http("GET /telemarketing/outcomes", claims=SUPERVISOR), 200, JSON),
+    "ManageTelemarketing": (http("GET /telemarketing/campaigns", claims=SUPERVISOR), 200, JSON),
+    "ManageWorklistFilters": (http("GET /telemarketing/filters", claims=SUPERVISOR), 200, JSON),
     "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
     "ReadCalls": (http("GET /calls/{call_id}", path="/calls/1", claims=SUPERVISOR), 404, PROBLEM),
     "ScheduleCallbacks": (http("GET /callbacks", claims=SUPERVISOR), 200, JSON),
@@ -100,7 +144,18 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
         422,
         PROBLEM,
     ),
+    "ReadTelemarketing": (http("GET /telemarketing/statistics", claims=SUPERVISOR), 200, JSON),
     "ReviewVoicemail": (http("GET /voicemail-reviews", claims=SUPERVISOR), 200, JSON),
+    "RunOperations": (
+        http("GET /telemarketing/operations", query={"campaign": "natal"}, claims=SUPERVISOR),
+        200,
+        JSON,
+    ),
+    "ShowWorklists": (
+        http("GET /telemarketing/worklist", query={"campaign": "natal"}, claims=SUPERVISOR),
+        404,
+        PROBLEM,
+    ),
     "ServeMenus": (http(MENU, path="/webhooks/twilio/menus/loja", body=b""), 401, PROBLEM),
 }
 

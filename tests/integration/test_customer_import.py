@@ -363,7 +363,7 @@ def test_customers_are_found_by_their_numbers_and_cost_little(deployment: Deploy
     # Five items each: record, document, code, number; 25 customers a transaction.
     assert requests.count("TransactWriteItems") == 8 + 1
     assert requests.count("BatchGetItem") == 4 + 2
-    assert len(requests) == 17
+    assert len(requests) == 18
     for written in ("11987650042", "+55 (11) 98765-0042", "1187650042"):
         found = ask_customers(deployment, "GET /customers", number=written)
         assert names(found) == ["Cliente 42"]

@@ -16,6 +16,8 @@ from retorno.callbacks.model import State as ContactState
 from retorno.callbacks.store import AgentTaken, ContactStore, ContactTaken
 from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.store import CallStore
+from retorno.counters.model import Cell, Told, summed
+from retorno.counters.store import Counters
 from retorno.customers.model import Choice
 from retorno.customers.store import CustomerStore
 from retorno.phone import NumberPlan
@@ -127,3 +129,30 @@ def test_each_contact_and_each_agent_is_reserved_once(dynamodb: Any, seed: int) 
     assert dialled == set(pairs)
     held_now = [each for each in agents.get_many(f"a{n}" for n in range(8)) if each.presence.hold]
     assert {each.agent.agent for each in held_now} == {agent for _, agent in pairs}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_many_count_at_once_is_counted_once(dynamodb: Any, seed: int) -> None:
+    """Readers of a stream, each with its own batches of the same changes, in its own order."""
+    counters = Counters(
+        create_table("CountersTable", f"raced-counters-{seed}", dynamodb), ["sales"]
+    )
+    random = Random(seed)
+    cells = [Cell("all", str(number)) for number in range(6)]
+    news = [
+        Told(f"source-{source}", position, {each: {"sales": random.randint(1, 5)} for each in some})
+        for source in range(30)
+        for position in range(1, 4)
+        for some in [random.sample(cells, 3)]
+    ]
+
+    def read(reader: int) -> None:
+        order = Random(reader).sample(news, len(news))
+        for first in range(0, len(order), 15):
+            counters.count(order[first : first + 15])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read, range(8)))
+    rows = counters.rows(cells[0], cells[-1], 100)
+    last = [each.contribution for each in news if each.position == 3]
+    assert {Cell("all", name): amounts for name, amounts in rows} == summed(last)

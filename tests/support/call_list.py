@@ -12,6 +12,7 @@ from retorno.callbacks.model import (
     State,
     Wanted,
     asked,
+    called_off,
     contact_id_of,
     ended,
     placed,
@@ -52,6 +53,12 @@ class FakeCallList:
             if contact.state not in {*AT_REST, state}:
                 raise Conflict(f"the contact is {contact.state}")
             return self._keep(withdrawn(contact, state, state.value, now))
+
+    def call_off(self, list_name: str, now: datetime) -> None:
+        self.before_each()
+        with self.lock:
+            if contact := self.contacts.get(contact_id_of(list_name, "")):
+                self._keep(called_off(contact, now))
 
     def dial(self, contact_id: str, now: datetime) -> None:
         with self.lock:

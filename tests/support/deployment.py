@@ -20,6 +20,8 @@ BUCKET = "kept-payloads"
 FILES_BUCKET = "files"
 QUEUE = "deferred-calls"
 SCHEDULES = "promises"
+APPOINTMENTS = "appointments"
+EVENT_BUS = "retorno"
 WEBHOOK_SECRET = "not-a-secret"
 TWILIO_TOKEN = "not-a-token"
 ZENVIA_SECRET = "not-a-secret-either"
@@ -51,6 +53,11 @@ class Deployment:
             "ContactsTable": "contacts",
             "AnswersTable": "answers",
             "VoicemailReportsTable": "voicemail-reports",
+            "SetupTable": "telemarketing-setup",
+            "AssignmentsTable": "assignments",
+            "AssignmentHistoryTable": "assignment-history",
+            "OperationsTable": "operations",
+            "CountersTable": "counters",
         }
         for logical_id, name in tables.items():
             create_table(logical_id, name)
@@ -58,16 +65,23 @@ class Deployment:
         self._recoveries = Stream("recoveries")
         self._agents = Stream("agents")
         self._do_not_call = Stream("do-not-call")
+        self._assignments = Stream("assignments")
+        self._operations = Stream("operations")
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
-        boto3.client("scheduler").create_schedule_group(Name=SCHEDULES)
+        for group in (SCHEDULES, APPOINTMENTS):
+            boto3.client("scheduler").create_schedule_group(Name=group)
+        boto3.client("events").create_event_bus(Name=EVENT_BUS)
         self._variables: dict[str, str] = {}
         self._names = {
             **tables,
             "FilesBucket": FILES_BUCKET,
             "CustomerRowsQueue": _queue("customer-rows"),
+            "TelemarketingRowsQueue": _queue("telemarketing-rows"),
+            "TelemarketingJobsQueue": _queue("telemarketing-jobs"),
+            "TelemarketingExportsQueue": _queue("telemarketing-exports"),
             "DiallerQueue": _queue("dialler"),
             "OffersQueue": _queue("offers"),
             "CustomerExportsQueue": _queue("customer-exports"),
@@ -79,6 +93,8 @@ class Deployment:
             "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
             "DialSecret": _secret("dial", current=DIAL_SECRET),
             "PromiseSchedules": SCHEDULES,
+            "AppointmentSchedules": APPOINTMENTS,
+            "EventBus": EVENT_BUS,
             "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
 
@@ -124,11 +140,15 @@ class Deployment:
             ("FillCallList",): self._recoveries.new_records(),
             ("FollowAgents",): self._agents.new_records(),
             ("FollowDoNotCall",): self._do_not_call.new_records(),
+            ("CountOperations",): [
+                *self._assignments.new_records(),
+                *self._operations.new_records(),
+            ],
         }
         for followers, records in told.items():
             for function in followers if records else ():
-                answer = self.call(function, {"Records": records})
-                assert answer == {"batchItemFailures": []}
+                answer = self.call(function, {"Records": records}) or {}
+                assert not answer.get("batchItemFailures")
         return any(told.values())
 
     def _worked(self) -> bool:

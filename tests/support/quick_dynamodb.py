@@ -78,6 +78,15 @@ class Parser:
             wanted = self._next() == "attribute_exists"
             _, operand, _ = self._next(), self.operand(), self._next()
             return lambda *on: (operand(*on) is not None) == wanted
+        if self._take("begins_with"):
+            _, left, _, beginning, _ = (
+                self._next(),
+                self.operand(),
+                self._next(),
+                self.operand(),
+                self._next(),
+            )
+            return lambda *on: comparable(left(*on)).startswith(comparable(beginning(*on)))
         left, sign = self.operand(), self._next()
         if sign == "BETWEEN":
             low, _, high = self.operand(), self._next(), self.operand()
@@ -163,6 +172,9 @@ class Table:
         if item:
             self._items[place] = item
 
+    def items(self) -> list[Item]:
+        return list(self._items.values())
+
     def query(self, index: str, hashed: Any) -> list[Item]:
         found = self._partitions[index].get(hashed, {})
         return sorted(found.values(), key=lambda item: self.order(index, item))
@@ -193,6 +205,9 @@ class QuickDynamoDB:
             case "UpdateItem" | "PutItem" | "DeleteItem":
                 return self._written(operation.removesuffix("Item"), asked)
         raise NotImplementedError(operation)
+
+    def items(self, table: str) -> list[Item]:
+        return self._tables[table].items()
 
     def _got(self, asked: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:
         for name, wanted in asked.items():

@@ -20,12 +20,17 @@ from retorno.callbacks.model import (
     State,
     Wanted,
     asked,
+    called_off,
     closed,
+    contact_id_of,
     ended,
     freed,
     joined,
     limit_of,
+    line_of_agent,
+    line_of_queue,
     not_placed,
+    not_rung,
     placed,
     postponed,
     refused,
@@ -123,6 +128,66 @@ class TestJoining:
         assert blocked.state is State.BLOCKED
         assert asked(blocked, wanted, at(5)) == blocked
         assert asked(blocked, asking(5, call_id="in-8"), at(5)).state is State.WAITING
+
+
+class TestAppointment:
+    LIST = "telemarketing:natal:maria:1"
+
+    def made(self, **fields: object) -> Contact:
+        known = {"list_name": self.LIST, "max_attempts": 1}
+        return asked(None, asking(0, **{**known, **fields}), at(0))
+
+    def test_waits_for_its_agent_or_in_its_queue(self) -> None:
+        assert self.made(agent="ana").line == line_of_agent("ana")
+        assert self.made().line == line_of_queue("vendas")
+
+    def test_is_known_by_its_list_whatever_the_number(self) -> None:
+        assert contact_id_of(self.LIST, "+551187654321") == self.made().contact_id
+        other = self.made(list_name="telemarketing:natal:maria:2")
+        assert other.contact_id != self.made().contact_id
+
+    @pytest.mark.parametrize(
+        "left",
+        [
+            lambda contact: contact,
+            dialled,
+            lambda contact: over(dialled(contact), Result.HUMAN),
+            lambda contact: over(dialled(contact), Result.BUSY),
+            lambda contact: called_off(contact, at(2)),
+            lambda contact: called_off(dialled(contact), at(3)),
+        ],
+    )
+    def test_told_again_it_stays_as_it_is(self, left: Callable[[Contact], Contact]) -> None:
+        contact = left(self.made())
+        again = asking(9, list_name=self.LIST, number="+5511912345678")
+        assert asked(contact, again, at(9)) == contact
+
+    def test_nobody_is_dialled_for_one_that_is_called_off(self) -> None:
+        for contact in (self.made(), over(dialled(self.made()), Result.BUSY)):
+            assert called_off(contact, at(4)).state is State.CANCELLED
+
+    @pytest.mark.parametrize(
+        ("end", "state"),
+        [
+            (lambda contact: over(contact, Result.HUMAN), State.REACHED),
+            (lambda contact: over(contact, Result.NO_ANSWER), State.CANCELLED),
+            (lambda contact: not_rung(contact, contact.dial_id or "", at(3)), State.CANCELLED),
+        ],
+    )
+    def test_a_call_that_goes_on_as_it_is_called_off_is_the_last(
+        self, end: Callable[[Contact], Contact], state: State
+    ) -> None:
+        dialling = called_off(dialled(self.made(max_attempts=3)), at(3))
+        assert dialling.state is State.DIALLING
+        assert end(dialling).state is state
+
+    def test_a_call_that_was_not_placed_as_it_was_called_off_is_not_tried_again(self) -> None:
+        held = called_off(reserved(self.made(), "ana", at(2)), at(2))
+        assert not_placed(held, held.dial_id or "", "x", None, at(3)).state is State.CANCELLED
+
+    def test_one_that_is_over_stays_so(self) -> None:
+        reached = over(dialled(self.made()), Result.HUMAN)
+        assert called_off(reached, at(5)) == reached
 
 
 class TestDialling:

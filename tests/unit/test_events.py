@@ -19,6 +19,7 @@ from tests.support.deployment import Deployment
 from tests.support.events import http, user
 from tests.support.files import put, waiting
 from tests.support.functions import functions
+from tests.support.requests import counted
 from tests.support.zenvia import received, report_server
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -47,6 +48,18 @@ STATUSES = {
     "manage_calling_rules/import_with_a_bad_row": 200,
     "manage_calling_rules/may_i_call_rio_at_night": 200,
     "manage_calling_rules/never_call_me_again": 200,
+    "call_customers/no_such_operation": 404,
+    "call_customers/without_a_key": 422,
+    "manage_assignments/agent_may_not_link": 403,
+    "manage_assignments/customer_of_no_campaign": 404,
+    "manage_assignments/time_that_is_past": 422,
+    "read_telemarketing/agent_asks_for_another": 403,
+    "read_telemarketing/by_agent": 200,
+    "run_operations/my_last_ones": 200,
+    "run_operations/no_such_operation": 404,
+    "run_operations/sale_of_too_many_cents": 422,
+    "show_worklists/next_without_a_campaign": 422,
+    "show_worklists/no_such_campaign": 404,
     "manage_agents/longest_idle": 200,
     "manage_agents/new_agent": 201,
     "manage_agents/pause_without_reason": 422,
@@ -55,7 +68,18 @@ STATUSES = {
     "manage_callbacks/who_is_blocked": 200,
     "manage_menus/goes_round_without_a_key": 422,
     "manage_menus/new_menu": 201,
+    "manage_outcomes/sale_without_contact": 422,
+    "manage_outcomes/usual_reason_retired": 204,
+    "manage_telemarketing/new_campaign": 201,
+    "manage_telemarketing/running_today": 200,
+    "manage_telemarketing/script_with_unknown_placeholder": 422,
+    "manage_worklist_filters/agent_may_not_share": 403,
+    "manage_worklist_filters/new_filter": 201,
     "manage_missed_calls/agent_may_not_dismiss": 403,
+    "manage_telemarketing_files/agent_may_not_export": 403,
+    "manage_telemarketing_files/links_of_no_such_campaign": 422,
+    "manage_telemarketing_files/new_history_import": 201,
+    "manage_telemarketing_files/operations_of_march": 201,
     "manage_missed_calls/open_missed_calls": 200,
     "place_calls/my_last_ones": 200,
     "place_calls/nothing_is_set_up": 409,
@@ -79,6 +103,13 @@ OTHERS = {
     "ingest_connect_contacts/missed_call",
     "export_customers/asked_for",
     "import_customers/two_rows",
+    "count_operations/customer_is_due",
+    "follow_assignments/customer_is_due",
+    "keep_appointments/every_minute",
+    "keep_appointments/of_no_such_appointment",
+    "import_telemarketing/two_links",
+    "run_telemarketing_jobs/linking_by_filter",
+    "export_telemarketing/asked_for",
     "keep_promises/every_minute",
     "keep_promises/of_no_such_promise",
     "match_recoveries/missed_call",
@@ -198,7 +229,36 @@ def test_an_export_is_written(deployment: Deployment) -> None:
     export_id = "0d8b1f8e-3c4d-4a76-8c0e-6a1b5c9d7e22"
     JobStore("jobs").add(export_id, "customers", "ana", clock.now())
     assert invoke(deployment, "export_customers/asked_for") == {"batchItemFailures": []}
-    found = JobStore("jobs").get_export(export_id, "customers")
+    found = JobStore("jobs").get_export(export_id)
+    assert found is not None
+    assert found.rows == 0
+
+
+def test_customers_are_linked_and_a_job_is_done(deployment: Deployment) -> None:
+    import_id = "3f1d2b7a-5a0e-4a4e-8a53-0c9d6f1b7e44"
+    JobStore("jobs").add(
+        import_id, "telemarketing-link-rows", "ana", clock.now(), {"campaign": "natal"}
+    )
+    assert invoke(deployment, "import_telemarketing/two_links") == {"batchItemFailures": []}
+    taken = JobStore("jobs").get_import(import_id)
+    assert taken is not None
+    assert (taken.counts.done, taken.counts.refused) == (2, 2)
+    job_id = "c1f0a7de-2f5b-4c0e-9a35-7d2e8b6a4f55"
+    asked = {"campaign": "natal", "filter": {"city": "Campinas"}}
+    JobStore("jobs").add(job_id, "telemarketing-linking", "ana", clock.now(), asked)
+    answer = invoke(deployment, "run_telemarketing_jobs/linking_by_filter")
+    assert answer == {"batchItemFailures": []}
+    job = JobStore("jobs").get_task(job_id)
+    assert job is not None
+    assert job.reason == "there is no such campaign"
+
+
+def test_operations_are_written_into_a_file(deployment: Deployment) -> None:
+    export_id = "8a7e0c52-9a1b-4d3c-b6e0-2f4a5c6d7e66"
+    asked = {"what": "operations", "since": "2026-03-01"}
+    JobStore("jobs").add(export_id, "telemarketing-operations", "ana", clock.now(), asked)
+    assert invoke(deployment, "export_telemarketing/asked_for") == {"batchItemFailures": []}
+    found = JobStore("jobs").get_export(export_id)
     assert found is not None
     assert found.rows == 0
 
@@ -304,6 +364,27 @@ def test_the_sweeper_runs_on_its_schedule(deployment: Deployment, clock: Stopped
 def test_a_schedule_of_no_promise_does_no_harm(deployment: Deployment) -> None:
     answer = invoke(deployment, "keep_promises/of_no_such_promise")
     assert answer == {"batchItemFailures": []}
+
+
+def test_a_schedule_of_no_appointment_does_no_harm(deployment: Deployment) -> None:
+    answer = invoke(deployment, "keep_appointments/of_no_such_appointment")
+    assert answer == {"batchItemFailures": []}
+    invoke(deployment, "keep_appointments/every_minute")
+
+
+def test_a_customer_who_is_due_is_counted(deployment: Deployment) -> None:
+    for _ in range(2):
+        invoke(deployment, "count_operations/customer_is_due")
+    counted = json.loads(invoke(deployment, "read_telemarketing/by_agent")["body"])
+    (ana,) = counted["items"]
+    assert (ana["group"], ana["now"]["overdue"], ana["now"]["linked"]) == ("ana", 1, 1)
+
+
+def test_who_was_due_and_is_no_more_is_not_told_of(deployment: Deployment) -> None:
+    with counted() as requests:
+        answer = invoke(deployment, "follow_assignments/customer_is_due")
+    assert answer == {"batchItemFailures": []}
+    assert requests == ["GetItem"]
 
 
 def test_a_promise_whose_schedule_is_lost_comes_onto_the_list(

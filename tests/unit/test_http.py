@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from retorno.errors import (
     CallForbidden,
     Conflict,
+    HeldByAnother,
     InputTooLarge,
     InvalidInput,
     NotAllowed,
@@ -35,6 +37,7 @@ ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
     NotFound: (NotFound("there is no such call"), 404),
     Conflict: (Conflict("it was recovered already"), 409),
     CallForbidden: (CallForbidden([("br-law/hours", "Das 9h às 21h")], None), 409),
+    HeldByAnother: (HeldByAnother("ana", datetime(2026, 3, 2, 13, tzinfo=UTC)), 409),
     PreconditionFailed: (PreconditionFailed("the customer was changed since"), 412),
     PreconditionRequired: (PreconditionRequired("If-Match must say which version"), 428),
     Unavailable: (Unavailable("the table does not answer"), 503),
@@ -217,11 +220,36 @@ class TestRights:
             "GET /do-not-call",
             "POST /do-not-call/import",
             "DELETE /do-not-call/{number}",
+            "PUT /telemarketing/campaigns/{campaign}",
+            "DELETE /telemarketing/campaigns/{campaign}",
+            "PUT /telemarketing/action-types/{code}",
+            "DELETE /telemarketing/action-types/{code}",
+            "PUT /telemarketing/outcomes/{code}",
+            "DELETE /telemarketing/outcomes/{code}",
+            "PUT /telemarketing/no-contact-reasons/{code}",
+            "DELETE /telemarketing/no-contact-reasons/{code}",
+            "PUT /telemarketing/campaigns/{campaign}/customers/{customer_id}",
+            "DELETE /telemarketing/campaigns/{campaign}/customers/{customer_id}",
+            "POST /telemarketing/campaigns/{campaign}/customers/{customer_id}/reopen",
             "POST /customers/imports",
             "GET /customers/imports/{import_id}",
             "GET /customers/imports/{import_id}/report",
             "POST /customers/exports",
             "GET /customers/exports/{export_id}",
+            "POST /telemarketing/link-imports",
+            "GET /telemarketing/link-imports/{import_id}",
+            "GET /telemarketing/link-imports/{import_id}/report",
+            "POST /telemarketing/history-imports",
+            "GET /telemarketing/history-imports/{import_id}",
+            "GET /telemarketing/history-imports/{import_id}/report",
+            "POST /telemarketing/link-jobs",
+            "GET /telemarketing/link-jobs/{job_id}",
+            "GET /telemarketing/link-jobs/{job_id}/report",
+            "POST /telemarketing/portfolio-moves",
+            "GET /telemarketing/portfolio-moves/{job_id}",
+            "GET /telemarketing/portfolio-moves/{job_id}/report",
+            "POST /telemarketing/exports",
+            "GET /telemarketing/exports/{export_id}",
         ]
 
     @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])

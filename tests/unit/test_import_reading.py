@@ -19,7 +19,9 @@ from retorno.imports.reading import (
     write,
 )
 
-VOCABULARY = Vocabulary({"name": ["nome", "razão social"], "phone": ["telefone da filial"]}, "name")
+VOCABULARY = Vocabulary(
+    {"name": ["nome", "razão social"], "phone": ["telefone da filial"]}, [["name"]]
+)
 
 # Text as a record holds it: stripped, and without what no text has.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40).map(str.strip)

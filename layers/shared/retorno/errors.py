@@ -7,7 +7,8 @@ RetornoError
 ├── NotAllowed          a known user without the right
 ├── NotFound
 ├── Conflict            the state of things forbids it
-│   └── CallForbidden   … or a rule for calling out does
+│   ├── CallForbidden   … or a rule for calling out does
+│   └── HeldByAnother   … or another agent is working on it
 ├── PreconditionFailed  … because it is no longer the one that the caller saw
 ├── PreconditionRequired   a caller has to say which one they saw
 └── Unavailable         a service that Retorno stands on does not answer; try again
@@ -59,6 +60,13 @@ class CallForbidden(Conflict):
         super().__init__(f"{', '.join(rule for rule, _ in rules)}: {next_one}")
         self.rules = rules
         self.next_allowed_at = next_allowed_at
+
+
+class HeldByAnother(Conflict):
+    def __init__(self, agent: str, until: datetime) -> None:
+        super().__init__(f"{agent} is working on it, until {until.isoformat()} at the latest")
+        self.agent = agent
+        self.until = until
 
 
 class PreconditionFailed(RetornoError):

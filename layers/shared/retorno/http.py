@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator
 from retorno.errors import (
     CallForbidden,
     Conflict,
+    HeldByAnother,
     InputTooLarge,
     InvalidInput,
     NotAllowed,
@@ -76,6 +77,7 @@ NumberInPath = Annotated[
     str, Path(max_length=256, description="In any written form"), AfterValidator(unquote)
 ]
 JobId = Annotated[str, Path(max_length=64)]
+CampaignInPath = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,59}$")]
 
 # What lists may be asked for.
 Since = Annotated[Moment, Query(alias="from", description="ISO 8601, in UTC where not said")]
@@ -166,11 +168,69 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /do-not-call/{number}": ANYONE,
     "PUT /do-not-call/{number}": ANYONE,
     "DELETE /do-not-call/{number}": LEADERS,
+    "GET /telemarketing/campaigns": ANYONE,
+    "GET /telemarketing/campaigns/{campaign}": ANYONE,
+    "PUT /telemarketing/campaigns/{campaign}": LEADERS,
+    "DELETE /telemarketing/campaigns/{campaign}": LEADERS,
+    "GET /telemarketing/action-types": ANYONE,
+    "GET /telemarketing/action-types/{code}": ANYONE,
+    "PUT /telemarketing/action-types/{code}": LEADERS,
+    "DELETE /telemarketing/action-types/{code}": LEADERS,
+    "GET /telemarketing/action-types/{code}/scripts": ANYONE,
+    "GET /telemarketing/outcomes": ANYONE,
+    "GET /telemarketing/outcomes/{code}": ANYONE,
+    "PUT /telemarketing/outcomes/{code}": LEADERS,
+    "DELETE /telemarketing/outcomes/{code}": LEADERS,
+    "GET /telemarketing/no-contact-reasons": ANYONE,
+    "GET /telemarketing/no-contact-reasons/{code}": ANYONE,
+    "PUT /telemarketing/no-contact-reasons/{code}": LEADERS,
+    "DELETE /telemarketing/no-contact-reasons/{code}": LEADERS,
+    "GET /telemarketing/filters": ANYONE,
+    "POST /telemarketing/filters": ANYONE,
+    "GET /telemarketing/filters/{filter_id}": ANYONE,
+    "PUT /telemarketing/filters/{filter_id}": ANYONE,
+    "DELETE /telemarketing/filters/{filter_id}": ANYONE,
+    "PUT /telemarketing/campaigns/{campaign}/customers/{customer_id}": LEADERS,
+    "GET /telemarketing/campaigns/{campaign}/customers/{customer_id}": ANYONE,
+    "DELETE /telemarketing/campaigns/{campaign}/customers/{customer_id}": LEADERS,
+    "GET /telemarketing/campaigns/{campaign}/customers/{customer_id}/history": ANYONE,
+    "PUT /telemarketing/campaigns/{campaign}/customers/{customer_id}/schedule": ANYONE,
+    "DELETE /telemarketing/campaigns/{campaign}/customers/{customer_id}/schedule": ANYONE,
+    "POST /telemarketing/campaigns/{campaign}/customers/{customer_id}/transfer": ANYONE,
+    "POST /telemarketing/campaigns/{campaign}/customers/{customer_id}/reopen": LEADERS,
+    "GET /telemarketing/customers/{customer_id}": ANYONE,
+    "GET /telemarketing/worklist": ANYONE,
+    "POST /telemarketing/worklist/next": ANYONE,
+    "GET /telemarketing/operations": ANYONE,
+    "POST /telemarketing/operations": ANYONE,
+    "GET /telemarketing/operations/{operation}": ANYONE,
+    "PATCH /telemarketing/operations/{operation}": ANYONE,
+    "POST /telemarketing/operations/{operation}/calls": ANYONE,
+    "POST /telemarketing/operations/{operation}/copy-script": ANYONE,
+    "POST /telemarketing/operations/{operation}/conclude": ANYONE,
+    "POST /telemarketing/operations/{operation}/postpone": ANYONE,
+    "POST /telemarketing/operations/{operation}/no-contact": ANYONE,
+    "POST /telemarketing/operations/{operation}/release": ANYONE,
     "POST /customers/imports": LEADERS,
     "GET /customers/imports/{import_id}": LEADERS,
     "GET /customers/imports/{import_id}/report": LEADERS,
     "POST /customers/exports": LEADERS,
     "GET /customers/exports/{export_id}": LEADERS,
+    "POST /telemarketing/link-imports": LEADERS,
+    "GET /telemarketing/link-imports/{import_id}": LEADERS,
+    "GET /telemarketing/link-imports/{import_id}/report": LEADERS,
+    "POST /telemarketing/history-imports": LEADERS,
+    "GET /telemarketing/history-imports/{import_id}": LEADERS,
+    "GET /telemarketing/history-imports/{import_id}/report": LEADERS,
+    "POST /telemarketing/link-jobs": LEADERS,
+    "GET /telemarketing/link-jobs/{job_id}": LEADERS,
+    "GET /telemarketing/link-jobs/{job_id}/report": LEADERS,
+    "POST /telemarketing/portfolio-moves": LEADERS,
+    "GET /telemarketing/portfolio-moves/{job_id}": LEADERS,
+    "GET /telemarketing/portfolio-moves/{job_id}/report": LEADERS,
+    "POST /telemarketing/exports": LEADERS,
+    "GET /telemarketing/exports/{export_id}": LEADERS,
+    "GET /telemarketing/statistics": ANYONE,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -327,6 +387,9 @@ def _on_known_error(error: RetornoError) -> Response[Any]:
             "next_allowed_at": next_one.isoformat().replace("+00:00", "Z") if next_one else None,
         }
         return problem(status, str(error), extension=extension)
+    if isinstance(error, HeldByAnother):
+        until = error.until.isoformat().replace("+00:00", "Z")
+        return problem(status, str(error), extension={"held_by": error.agent, "until": until})
     return problem(status, str(error))
 
 

@@ -88,6 +88,7 @@ class ImportSettings(Settings):
 
 class SplitSettings(ImportSettings):
     customer_rows_queue: str
+    telemarketing_rows_queue: str
 
 
 class CustomerSettings(PhoneSettings):
@@ -193,7 +194,11 @@ class ReachedSettings(Settings):
         return self.public_url or self.api_url
 
 
-class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings):
+class CallTrackingSettings(CallSettings):
+    operations_table: str
+
+
+class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings, CallTrackingSettings):
     wrap_up_seconds: float = Field(ge=0)
     offers_queue: str
     dialler_queue: str
@@ -282,3 +287,68 @@ class ServeMenuSettings(CallListSettings, DoNotCallSettings):
     deferred_calls_queue: str
     twilio_secret: str
     public_url: str | None = None
+
+
+class TelemarketingSetupSettings(PhoneSettings):
+    telemarketing_setup_table: str
+
+
+class ManageTelemarketingFileSettings(TelemarketingSetupSettings, AgentSettings, ImportSettings):
+    telemarketing_jobs_queue: str
+    telemarketing_exports_queue: str
+    time_zone: ZoneInfo
+
+
+class AssignmentTableSettings(Settings):
+    assignments_table: str
+    assignment_history_table: str
+
+
+class AssignmentSettings(
+    AssignmentTableSettings, TelemarketingSetupSettings, CustomerSettings, AgentSettings
+):
+    time_zone: ZoneInfo
+
+
+class CounterSettings(Settings):
+    counters_table: str
+    time_zone: ZoneInfo
+
+
+class ManageTelemarketingSettings(TelemarketingSetupSettings, AgentSettings, CounterSettings):
+    pass
+
+
+class WorklistSettings(AssignmentSettings, CounterSettings):
+    pass
+
+
+class OperationSettings(CallTrackingSettings, DoNotCallSettings, AssignmentSettings):
+    pass
+
+
+class HistorySettings(AssignmentTableSettings, TelemarketingSetupSettings):
+    operations_table: str
+
+
+class TelemarketingTransferSettings(AssignmentSettings, HistorySettings, ImportSettings):
+    pass
+
+
+class TelemarketingJobSettings(AssignmentSettings, ImportSettings):
+    telemarketing_jobs_queue: str
+
+
+class KeepAppointmentsSettings(AssignmentTableSettings, AgentSettings):
+    pass
+
+
+class FollowAssignmentsSettings(
+    AssignmentTableSettings, TelemarketingSetupSettings, CustomerSettings, CallListSettings
+):
+    appointment_schedules: str
+    appointments_queue_arn: str
+    appointment_dead_letters_arn: str
+    scheduler_role_arn: str
+    event_bus: str
+    time_zone: ZoneInfo

@@ -264,7 +264,7 @@ class Dialler:
             asked_by=DIALLER,
             missed_call_id=contact.misses[-1] if contact.misses else None,
             campaign=contact.list_name,
-            caller_id=pace.caller_id or self._caller_id,
+            caller_id=contact.caller_id or pace.caller_id or self._caller_id,
             menu=pace.menu,
             asked_at=now,
             ordered_at=now,

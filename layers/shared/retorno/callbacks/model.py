@@ -1,8 +1,9 @@
 """A contact: somebody to be called back, and what became of trying.
 
 Contacts stand in lists: a campaign's; `queue:vendas`, of who asked for a call back while waiting
-in a queue that has no campaign; `promise:<id>`, of one who was promised a time. A list has one
-contact for each customer, who may have been missed many times.
+in a queue that has no campaign; `promise:<id>`, of one who was promised a time, and
+`telemarketing:<id>`, of one whose time in telemarketing has come. A list has one contact for each
+customer, who may have been missed many times.
 
 Each function here makes one step of a contact's life, and gives the contact as it was where the
 step no longer applies: steps are told twice, late, and by workers who were taken for dead.
@@ -81,7 +82,7 @@ class Wanted(Frozen):
 
     `queue` is whose agents call, `agent` the only one who will do. Who asked earlier is called
     earlier; no dial begins before `due_at`, or after `until`. `call_id` is of the call in which it
-    was asked for.
+    was asked for, and `caller_id` what the customer sees, where not what others do.
     """
 
     list_name: str
@@ -95,6 +96,7 @@ class Wanted(Frozen):
     call_id: str | None = None
     note: str | None = None
     max_attempts: int = 3
+    caller_id: str | None = None
 
 
 class Contact(Frozen):
@@ -119,6 +121,7 @@ class Contact(Frozen):
     until: datetime | None = None
     note: str | None = None
     max_attempts: int | None = None
+    caller_id: str | None = None
     misses: tuple[str, ...] = ()
     missed_at: datetime | None = None
     closed: tuple[str, ...] = ()
@@ -167,6 +170,9 @@ RANKS = range(4)
 # What the names of lists begin with that hold one promise each.
 PROMISES = "promise:"
 
+# … and one appointment each: its contact is made once, and known by its list alone.
+APPOINTMENTS = "telemarketing:"
+
 
 def line_of_agent(agent: str) -> str:
     return f"agent:{agent}"
@@ -186,7 +192,9 @@ def line_of_list(list_name: str, queue: str) -> str:
 
 
 def contact_id_of(list_name: str, number_key: str) -> str:
-    return hashlib.sha256(f"{list_name}\n{number_key}".encode()).hexdigest()[:32]
+    # The number of an appointment's customer may have been changed since.
+    known_by = "" if list_name.startswith(APPOINTMENTS) else number_key
+    return hashlib.sha256(f"{list_name}\n{known_by}".encode()).hexdigest()[:32]
 
 
 def dial_id_of(contact: Contact) -> str:
@@ -252,8 +260,10 @@ def joined(before: Contact | None, miss: Miss, campaign: Campaign, now: datetime
 
 def asked(before: Contact | None, wanted: Wanted, now: datetime) -> Contact:
     """Somebody asks for a call back: who waits already keeps the better place of the two. To be
-    told again of a call in which they asked changes nothing.
+    told again of a call in which they asked, or of an appointment, changes nothing.
     """
+    if before and wanted.list_name.startswith(APPOINTMENTS):
+        return before
     if before and wanted.call_id and wanted.call_id in (*before.misses, *before.closed):
         return before
     contact = before or Contact(
@@ -323,6 +333,13 @@ def closed(contact: Contact, call_id: str, state: State, now: datetime) -> Conta
 def withdrawn(contact: Contact, state: State, reason: str, now: datetime) -> Contact:
     """Ends a contact for which nobody dials."""
     return _over(contact, state, reason, now) if contact.state in AT_REST else contact
+
+
+def called_off(contact: Contact, now: datetime) -> Contact:
+    """Nobody dials for them any more; a call that goes on is the last."""
+    if contact.state is State.DIALLING and contact.closed_as is None:
+        return contact.changed(now, closed_as=State.CANCELLED)
+    return withdrawn(contact, State.CANCELLED, State.CANCELLED.value, now)
 
 
 def freed(contact: Contact, now: datetime) -> Contact:

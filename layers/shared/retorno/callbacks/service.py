@@ -1,6 +1,7 @@
 """The call list: who is to be called back, as misses come and go and as people say."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from retorno.callbacks.model import (
     State,
     Wanted,
     asked,
+    called_off,
     closed,
     contact_id_of,
     freed,
@@ -215,6 +217,14 @@ class CallList:
             return withdrawn(before, state, state.value, now)
 
         return self._contacts.change(contact_id, change, now)
+
+    def call_off(self, list_name: str, now: datetime) -> None:
+        """Lets nobody dial for an appointment any more, if it came onto the list; a call that goes
+        on is the last. Raises Unavailable.
+        """
+        contact_id = contact_id_of(list_name, number_key="")
+        with suppress(NotFound):
+            self._contacts.change(contact_id, lambda before: called_off(before, now), now)
 
     def wake(self, campaign_id: str, now: datetime) -> None:
         """Has the dialler look at a campaign that was resumed. Raises Unavailable."""

@@ -98,6 +98,7 @@ class ContactItem(Model):
     until = UnicodeAttribute(null=True)
     note = UnicodeAttribute(null=True)
     max_attempts = NumberAttribute(null=True)
+    caller_id = UnicodeAttribute(null=True)
     misses: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     missed_at = UnicodeAttribute(null=True)
     closed: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)

@@ -316,6 +316,17 @@ class Lookup(Frozen):
     chosen: str | None = None
 
 
+class Sought(Frozen):
+    """Who is looked for, by one of these. A code may be an id, as exports write it; `number_key` is
+    a match key.
+    """
+
+    customer_id: str | None = None
+    code: str | None = None
+    document: str | None = None
+    number_key: str | None = None
+
+
 class CustomerRef(Frozen):
     """`places` are where the call's number stands with the customer; none if it does not."""
 

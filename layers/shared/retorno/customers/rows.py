@@ -57,7 +57,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     }.items()
 }
 HEADER = [names[0] for names in COLUMNS.values()]
-VOCABULARY = Vocabulary(COLUMNS, required="name")
+VOCABULARY = Vocabulary(COLUMNS, required=[["name"]])
 
 # The namespace of the ids of imported customers: one file makes the same ones wherever it goes.
 NAMESPACE = UUID("3e0e5f3c-6c1e-5d0b-9d3f-0a6f4c1d7b52")
@@ -98,7 +98,7 @@ class Told(Frozen):
         """The id of the customer where it is new: of its code, else of its document, else of its
         name and own numbers. A code that is an id is that id: so an export comes back."""
         if self.code:
-            return _as_id(self.code) or str(uuid5(NAMESPACE, f"code {self.code}"))
+            return as_id(self.code) or str(uuid5(NAMESPACE, f"code {self.code}"))
         if self.document:
             return str(uuid5(NAMESPACE, f"document {document_key(self.document)}"))
         numbers = " ".join(filter(None, (self.phone, self.mobile)))
@@ -135,14 +135,15 @@ def _read(field: str, cell: str, plan: NumberPlan) -> Any:
         return e164(cell, plan, field)
     if field == "code":
         code = _TEXT.validate_python(cell)
-        return _as_id(code) or code
+        return as_id(code) or code
     if field == "tags":
         parts = (part.strip() for part in re.split(f"[{TAG_SEPARATORS}]", cell))
         return _READERS[field].validate_python([part for part in parts if part])
     return _READERS.get(field, _TEXT).validate_python(cell)
 
 
-def _as_id(code: str) -> str | None:
+def as_id(code: str) -> str | None:
+    """The id that a code is; None where it is none."""
     try:
         return str(UUID(code))
     except ValueError:

@@ -15,10 +15,13 @@ from retorno.customers.model import (
     Lookup,
     NumberLine,
     Place,
+    Sought,
     Stored,
     link,
+    name_key,
 )
-from retorno.customers.store import Changed, CustomerStore, IdPage, Saving
+from retorno.customers.rows import as_id
+from retorno.customers.store import Changed, CustomerStore, IdPage, Saving, claim_of
 from retorno.errors import InvalidInput, NotFound, PreconditionFailed, Unavailable
 from retorno.phone import NumberPlan
 from retorno.settings import CustomerSettings
@@ -27,6 +30,9 @@ T = TypeVar("T")
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
 MAX_ATTEMPTS = 20
+
+# Of more, whoever searches writes more of the name.
+MAX_FOUND = 500
 
 # A page of calls asks for many numbers at once; more threads than this only wait for a processor.
 LOOKUP_THREADS = 16
@@ -126,7 +132,7 @@ class CustomerRecords:
 
 
 class CustomerDirectory:
-    """Says for calls whose they are."""
+    """Says whose calls, codes, documents and numbers are."""
 
     def __init__(self, store: CustomerStore) -> None:
         self._store = store
@@ -162,13 +168,69 @@ class CustomerDirectory:
         """
         self._store.remember(number_key, Choice(at=call_began_at, customer_id=customer_id))
 
+    def find(self, sought: Sequence[Sought]) -> list[Sequence[str]]:
+        """The ids of those whom each may be, in their order: of a number, all who have it now.
+
+        Whether there is a customer of an id is not looked up. Raises Unavailable.
+        """
+        claims = self._store.claimants(
+            (each.document for each in sought if each.document),
+            (each.code for each in sought if each.code),
+        )
+        lines = self._lines(each.number_key for each in sought)
+        return [_whom(each, claims, lines) for each in sought]
+
+    def some(self, customer_ids: Sequence[str]) -> dict[str, Customer]:
+        """Those that exist, by id. Raises Unavailable."""
+        stored = self._store.get_many(customer_ids, at_this_moment=True)
+        return {customer_id: each.customer for customer_id, each in stored.items()}
+
     def exists(self, customer_id: str) -> bool:
         """Raises Unavailable."""
         return self._store.get(customer_id) is not None
 
 
+def _whom(
+    sought: Sought, claims: Mapping[str, str], lines: Mapping[str, NumberLine]
+) -> Sequence[str]:
+    found: str | None = None
+    if sought.customer_id:
+        found = sought.customer_id
+    elif sought.code:
+        found = claims.get(claim_of("code", sought.code)) or as_id(sought.code)
+    elif sought.document:
+        found = claims.get(claim_of("document", sought.document))
+    elif sought.number_key:
+        return list(lines[sought.number_key].holders)
+    return [found] if found else []
+
+
+class CustomerFinding:
+    """Finds customers by whatever somebody knows of them."""
+
+    def __init__(self, store: CustomerStore, plan: NumberPlan) -> None:
+        self._store = store
+        self._plan = plan
+
+    def by_text(self, text: str) -> dict[str, Customer]:
+        """Whose number, code or document it is, or whose name begins so: of the latter the first
+        500. By id. Raises Unavailable.
+        """
+        ids = list(self._store.claimants([text], [text]).values())
+        number = self._plan.parse(text)
+        if number:
+            ids += self._store.holders(number.match_key, MAX_FOUND).customer_ids
+        if name_key(text):
+            ids += self._store.by_name(text, MAX_FOUND).customer_ids
+        return {each: stored.customer for each, stored in self._store.get_many(ids).items()}
+
+
 def customer_records(settings: CustomerSettings) -> CustomerRecords:
     return CustomerRecords(CustomerStore(settings.customers_table), settings.number_plan)
+
+
+def customer_finding(settings: CustomerSettings) -> CustomerFinding:
+    return CustomerFinding(CustomerStore(settings.customers_table), settings.number_plan)
 
 
 def customer_directory(settings: CustomerSettings) -> CustomerDirectory:

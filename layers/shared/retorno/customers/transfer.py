@@ -9,7 +9,7 @@ from retorno.customers.rows import HEADER, Told, merge, read, written
 from retorno.customers.service import new_id
 from retorno.customers.store import CustomerStore, Saving, claim_of
 from retorno.errors import Unavailable
-from retorno.imports.model import Chunk, Outcome, Problem, RowReport
+from retorno.imports.model import Chunk, Export, Import, Outcome, Problem, RowReport
 from retorno.imports.service import ChunkTaking, chunk_taking
 from retorno.phone import NumberPlan
 from retorno.settings import CustomerTransferSettings
@@ -116,7 +116,7 @@ class CustomerImport:
         self._plan = plan
         self._new_id = new_id
 
-    def take(self, chunk: Chunk, now: datetime) -> list[RowReport]:
+    def take(self, chunk: Chunk, source: Import, now: datetime) -> list[RowReport]:
         """One report a row, in their order; the same when the chunk is taken again.
 
         Raises Unavailable.
@@ -196,7 +196,7 @@ class CustomerExport:
     def __init__(self, store: CustomerStore) -> None:
         self._store = store
 
-    def __call__(self) -> Iterator[list[str]]:
+    def __call__(self, export: Export) -> Iterator[list[str]]:
         """The header first. Raises Unavailable."""
         yield HEADER
         start: Mapping[str, str] | None = None
@@ -213,7 +213,7 @@ class CustomerExport:
 
 def customer_import(settings: CustomerTransferSettings) -> ChunkTaking:
     taker = CustomerImport(CustomerStore(settings.customers_table), settings.number_plan)
-    return chunk_taking(taker, settings)
+    return chunk_taking({KIND: taker}, settings)
 
 
 def customer_export(settings: CustomerTransferSettings) -> CustomerExport:

@@ -168,15 +168,22 @@ class Dialling:
         self._caller_id = caller_id
 
     def place(
-        self, wish: DialWish, key: str, asker: Asker, webhooks_url: str, now: datetime
+        self,
+        wish: DialWish,
+        key: str,
+        asker: Asker,
+        webhooks_url: str,
+        now: datetime,
+        caller_id: str | None = None,
     ) -> Dial:
         """Places the call, or says what has become of it: the same person's same key is the same
-        call. It comes back placed, or still reserved or uncertain: then it is to be asked again.
+        call. The customer is shown `caller_id`, or else the stack's. It comes back placed, or still
+        reserved or uncertain: then it is to be asked again.
 
         Raises InvalidInput; CallForbidden where a rule forbids it; Conflict where the telephone
         system does; Unavailable where no call was placed, and it may be asked again.
         """
-        dial = self._advance(wish, key, asker, webhooks_url, now)
+        dial = self._advance(wish, key, asker, webhooks_url, now, caller_id or self._caller_id)
         if dial.state is DialState.REFUSED:
             raise Conflict(f"no call was placed: {dial.reason}")
         if dial.state is DialState.FAILED:
@@ -186,11 +193,17 @@ class Dialling:
         return dial
 
     def _advance(
-        self, wish: DialWish, key: str, asker: Asker, webhooks_url: str, now: datetime
+        self,
+        wish: DialWish,
+        key: str,
+        asker: Asker,
+        webhooks_url: str,
+        now: datetime,
+        caller_id: str | None,
     ) -> Dial:
         dial_id = dial_id_of(asker, key)
         for _ in range(MAX_LOOKS):
-            dial = self._store.get(dial_id) or self._new(dial_id, wish, asker, now)
+            dial = self._store.get(dial_id) or self._new(dial_id, wish, asker, caller_id, now)
             if dial.wish_digest != wish.digest:
                 raise InvalidInput("Idempotency-Key", "was used for another request")
             try:
@@ -208,7 +221,9 @@ class Dialling:
                 continue
         raise Unavailable("the call is being asked for by too many at once")
 
-    def _new(self, dial_id: str, wish: DialWish, asker: Asker, now: datetime) -> Dial:
+    def _new(
+        self, dial_id: str, wish: DialWish, asker: Asker, caller_id: str | None, now: datetime
+    ) -> Dial:
         telephone = wish.telephone or self._telephone_of(asker.agent) or asker.agent
         if not TELEPHONE.fullmatch(telephone):
             raise InvalidInput("telephone", "is required: your name is none")
@@ -222,7 +237,7 @@ class Dialling:
             asked_by=asker.name,
             missed_call_id=wish.missed_call_id,
             asked_at=now,
-            caller_id=self._caller_id,
+            caller_id=caller_id,
             ordered_at=now,
         )
 

@@ -1,14 +1,14 @@
-"""Files of rows that come in and go out, and what became of each row.
+"""Files of rows that come in and go out, work on many records, and what became of each.
 
-What a row means is no matter of this context: it is told by whoever takes the rows.
+What a row or the work means is no matter of this context: it is told by whoever takes it.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,7 @@ class Frozen(BaseModel):
 
 
 class State(StrEnum):
-    """An import waits for its file, an export for its turn."""
+    """An import waits for its file, an export or a task for its turn."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -110,14 +110,20 @@ class Counts:
         return cls(done=len(reports), with_problems=with_problems, **outcomes)
 
 
-class Import(Frozen):
-    """`rows` is None until the file was looked through; `reason` says why it failed."""
+class Job(Frozen):
+    """`parameters` are what it was asked for with, as JSON has it."""
 
-    import_id: str
     kind: str
     state: State
     created_at: datetime
     created_by: str
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Import(Job):
+    """`rows` is None until the file was looked through; `reason` says why it failed."""
+
+    import_id: str
     started_at: datetime | None = None
     finished_at: datetime | None = None
     reason: str | None = None
@@ -126,30 +132,60 @@ class Import(Frozen):
     counts: Counts = Counts()
 
 
-class Export(Frozen):
+class Export(Job):
     export_id: str
-    kind: str
-    state: State
-    created_at: datetime
-    created_by: str
     finished_at: datetime | None = None
     rows: int | None = None
 
 
+class Task(Job):
+    """Work on many records, page by page. `pages` are done, and at `position` the next begins,
+    None at the start.
+    """
+
+    task_id: str
+    finished_at: datetime | None = None
+    reason: str | None = None
+    pages: int = 0
+    position: Mapping[str, Any] | None = None
+    counts: Counts = Counts()
+
+
+class Page(Frozen):
+    """What became of some records, whose numbers go on from page to page; and where the next page
+    begins, None at the end."""
+
+    reports: tuple[RowReport, ...]
+    next_position: Mapping[str, Any] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The fields of a kind of file, each with the names that its column may have, and the field
-    without which no row means anything."""
+    """The fields of a kind of file, each with the names that its column may have, and those
+    without which no row means anything: one of each group. `limits` are of fields whose cells may
+    be longer than others.
+    """
 
     names: Mapping[str, Sequence[str]]
-    required: str
+    required: Sequence[Sequence[str]]
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 class RowTaker(Protocol):
     """Whoever knows what a kind of rows means."""
 
-    def take(self, chunk: Chunk, now: datetime) -> Sequence[RowReport]:
+    def take(self, chunk: Chunk, source: Import, now: datetime) -> Sequence[RowReport]:
         """One report a row, in their order. Taken again, it changes and reports the same.
 
         Raises Unavailable.
+        """
+
+
+class PageTaker(Protocol):
+    """Whoever knows what a kind of task means."""
+
+    def take(self, task: Task, now: datetime) -> Page:
+        """Does the next page. Taken again, it changes and reports the same.
+
+        Raises Unavailable; any other RetornoError fails the task.
         """

@@ -8,7 +8,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -19,7 +19,7 @@ from retorno.text import fold
 BLOCK_BYTES = 1024 * 1024
 DELIMITERS = ",;\t"
 
-# Of more a message would be too large, and no field holds so much.
+# Of more a message would be too large, and few fields hold so much.
 MAX_CELL_LENGTH = 2_000
 # How many columns that nobody knows are named, and how far.
 MAX_IGNORED = 50
@@ -49,6 +49,7 @@ class Layout:
     encoding: str
     delimiter: str
     fields: Sequence[str | None]
+    limits: Mapping[str, int]
     ignored: Sequence[str]
     rows: int
 
@@ -63,13 +64,13 @@ def examine(file: BinaryIO, vocabulary: Vocabulary) -> Layout:
     with _records(file, encoding, delimiter) as records:
         _, header = next(records, (0, []))
         fields = [_field(name, vocabulary) for name in header]
-        if vocabulary.required not in fields:
-            known = ", ".join(vocabulary.names[vocabulary.required])
-            raise UnreadableFile(
-                f"the first row names no column that is the {vocabulary.required}: {known}"
-                if header
-                else "the file is empty"
-            )
+        if not header:
+            raise UnreadableFile("the file is empty")
+        for group in vocabulary.required:
+            if not set(group) & set(fields):
+                known = ", ".join(name for field in group for name in vocabulary.names[field])
+                wanted = " or ".join(group)
+                raise UnreadableFile(f"the first row names no column that is the {wanted}: {known}")
         rows = 0
         for rows, _ in enumerate(records, 1):
             if rows > MAX_ROWS:
@@ -78,7 +79,7 @@ def examine(file: BinaryIO, vocabulary: Vocabulary) -> Layout:
             raise UnreadableFile("there is no row below the header")
     ignored = [name.strip() for name, field in zip(header, fields, strict=True) if not field]
     named = [name[:MAX_NAME_LENGTH] for name in ignored if name][:MAX_IGNORED]
-    return Layout(encoding, delimiter, fields, named, rows)
+    return Layout(encoding, delimiter, fields, vocabulary.limits, named, rows)
 
 
 def rows_of(file: BinaryIO, layout: Layout) -> Iterator[Row]:
@@ -87,7 +88,7 @@ def rows_of(file: BinaryIO, layout: Layout) -> Iterator[Row]:
     with _records(file, layout.encoding, layout.delimiter) as records:
         next(records)
         for number, record in records:
-            yield _row(number, record, layout.fields)
+            yield _row(number, record, layout)
 
 
 def chunks_of(rows: Iterable[Row]) -> Iterator[tuple[Row, ...]]:
@@ -184,7 +185,8 @@ def _words(name: str) -> list[str]:
     return [word for word in re.findall(r"\w+", fold(name)) if word not in _SMALL_WORDS]
 
 
-def _row(number: int, record: Sequence[str], fields: Sequence[str | None]) -> Row:
+def _row(number: int, record: Sequence[str], layout: Layout) -> Row:
+    fields = layout.fields
     surplus = [cell for cell in record[len(fields) :] if cell.strip()]
     if surplus:
         reason = f"has {len(record)} cells where the header has {len(fields)}"
@@ -198,8 +200,9 @@ def _row(number: int, record: Sequence[str], fields: Sequence[str | None]) -> Ro
         text = _GUARDED.sub("", cell.strip()).strip()
         if not field or not text:
             continue
-        if len(text) > MAX_CELL_LENGTH:
-            reason = f"is longer than {MAX_CELL_LENGTH} characters"
+        limit = layout.limits.get(field, MAX_CELL_LENGTH)
+        if len(text) > limit:
+            reason = f"is longer than {limit} characters"
             problems.append(Problem(field=field, reason=reason))
         elif cells.setdefault(field, text) != text:
             problems.append(Problem(field=field, reason="is told twice; the first counts"))

@@ -13,7 +13,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter
-from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from retorno.dynamodb import (
@@ -26,7 +27,17 @@ from retorno.dynamodb import (
     write_together,
 )
 from retorno.errors import Unavailable
-from retorno.imports.model import Chunk, Counts, Export, Import, RowReport, Shown, State
+from retorno.imports.model import (
+    Chunk,
+    Counts,
+    Export,
+    Import,
+    Page,
+    RowReport,
+    Shown,
+    State,
+    Task,
+)
 from retorno.imports.reading import Layout
 from retorno.times import read_stamp, stamp
 
@@ -42,8 +53,8 @@ REPORTS = TypeAdapter(list[RowReport])
 
 
 class JobItem(Model):
-    """An import or an export as `part` "job", and each chunk of rows that an import is done with
-    as "chunk#000017", with its part of the counts."""
+    """An import, an export or a task as `part` "job", and each chunk of rows that an import is
+    done with, or page of a task, as "chunk#000017", with its part of the counts."""
 
     job_id = UnicodeAttribute(hash_key=True)
     part = UnicodeAttribute(range_key=True)
@@ -59,6 +70,10 @@ class JobItem(Model):
     file_etag = UnicodeAttribute(null=True)
     ignored_columns: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     rows = NumberAttribute(null=True)
+    parameters = JSONAttribute(null=True)
+    # Of a task: how many pages are done, and where the next one begins.
+    pages = NumberAttribute(null=True)
+    position = JSONAttribute(null=True)
     # When the table drops the item, in seconds since 1970.
     expires_at = NumberAttribute()
 
@@ -74,7 +89,14 @@ class JobStore:
     def __init__(self, table_name: str) -> None:
         self._item = bind(JobItem, table_name)
 
-    def add(self, job_id: str, kind: str, user: str, now: datetime) -> None:
+    def add(
+        self,
+        job_id: str,
+        kind: str,
+        user: str,
+        now: datetime,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
         """Raises Unavailable."""
         item = self._item(
             job_id,
@@ -83,17 +105,18 @@ class JobStore:
             state=State.WAITING.value,
             created_at=stamp(now),
             created_by=user,
+            parameters=parameters,
             expires_at=_expiry(now),
         )
         with unavailable_on_trouble():
             item.save()
 
-    def get_import(self, job_id: str, kind: str) -> Import | None:
+    def get_import(self, job_id: str) -> Import | None:
         """Raises Unavailable."""
-        item = self._get(job_id, kind)
+        item = self._get(job_id)
         if item is None:
             return None
-        counts = Counts(**{name: int(getattr(item, name) or 0) for name in COUNTS})
+        counts = _counts(item)
         rows = None if item.rows is None else int(item.rows)
         is_done = State(item.state) is State.RUNNING and rows == counts.done
         return Import(
@@ -109,9 +132,9 @@ class JobStore:
             **_origin(item),
         )
 
-    def get_export(self, job_id: str, kind: str) -> Export | None:
+    def get_export(self, job_id: str) -> Export | None:
         """Raises Unavailable."""
-        item = self._get(job_id, kind)
+        item = self._get(job_id)
         if item is None:
             return None
         return Export(
@@ -122,13 +145,28 @@ class JobStore:
             **_origin(item),
         )
 
-    def _get(self, job_id: str, kind: str) -> JobItem | None:
+    def get_task(self, job_id: str) -> Task | None:
+        """Raises Unavailable."""
+        item = self._get(job_id)
+        if item is None:
+            return None
+        return Task(
+            task_id=item.job_id,
+            state=State(item.state),
+            finished_at=_moment(item.finished_at),
+            reason=item.reason,
+            pages=int(item.pages or 0),
+            position=item.position,
+            counts=_counts(item),
+            **_origin(item),
+        )
+
+    def _get(self, job_id: str) -> JobItem | None:
         with unavailable_on_trouble():
             try:
-                item = self._item.get(job_id, JOB, consistent_read=True)
+                return self._item.get(job_id, JOB, consistent_read=True)
             except self._item.DoesNotExist:
                 return None
-        return item if item.kind == kind else None
 
     def begin(self, import_id: str, etag: str, now: datetime) -> bool:
         """Whether the import is to take this file: it has none yet, or began with this one.
@@ -151,7 +189,7 @@ class JobStore:
         actions = [item.rows.set(layout.rows), item.ignored_columns.set(list(layout.ignored))]
         self._update(import_id, actions, item.state == State.RUNNING.value)
 
-    def fail(self, import_id: str, reason: str, now: datetime) -> None:
+    def fail(self, job_id: str, reason: str, now: datetime) -> None:
         """Raises Unavailable."""
         item = self._item
         actions = [
@@ -159,7 +197,37 @@ class JobStore:
             item.reason.set(reason),
             item.finished_at.set(stamp(now)),
         ]
-        self._update(import_id, actions, item.state == State.RUNNING.value)
+        self._update(job_id, actions, item.state == State.RUNNING.value)
+
+    def start_task(self, task_id: str) -> None:
+        """Nothing happens to one that began before. Raises Unavailable."""
+        item = self._item
+        actions = [item.state.set(State.RUNNING.value)]
+        self._update(task_id, actions, item.state == State.WAITING.value)
+
+    def finish_page(self, task: Task, page: Page, now: datetime) -> bool:
+        """Counts a page and goes on to the next, once. Raises Unavailable."""
+        item = self._item
+        values = asdict(Counts.of(page.reports))
+        done = item(task.task_id, _part(task.pages), expires_at=_expiry(now), **values)
+        actions = [getattr(item, name).add(value) for name, value in values.items()]
+        actions.append(item.pages.set(task.pages + 1))
+        if page.next_position is None:
+            actions += [item.state.set(State.DONE.value), item.finished_at.set(stamp(now))]
+        else:
+            actions.append(item.position.set(dict(page.next_position)))
+        try:
+            write_together([Write(done), Write(item(task.task_id, JOB), self._at(task), actions)])
+        except RefusedTogether:
+            return False
+        return True
+
+    def _at(self, task: Task) -> Condition:
+        """Its next page is still the one that it was."""
+        item = self._item
+        page = item.pages == task.pages if task.pages else item.pages.does_not_exist()
+        condition: Condition = (item.state == State.RUNNING.value) & page
+        return condition
 
     def finish_export(self, export_id: str, rows: int, now: datetime) -> None:
         """Raises Unavailable."""
@@ -211,14 +279,13 @@ class JobStore:
         except RefusedTogether:
             return
 
-    def chunks(self, import_id: str, first: int, shown: Shown | None) -> Iterator[int]:
-        """The numbers of the chunks that are done, from one on; those that have rows to show.
-
-        Raises Unavailable.
+    def chunks(self, job_id: str, first: int, shown: Shown | None) -> Iterator[int]:
+        """The numbers of the chunks or pages that are done, from one on; those that have rows to
+        show. Raises Unavailable.
         """
         with unavailable_on_trouble():
             for item in self._item.query(
-                import_id, self._item.part.between(_part(first), f"{CHUNK}~")
+                job_id, self._item.part.between(_part(first), f"{CHUNK}~")
             ):
                 if shown is None or getattr(item, shown.value):
                     yield int(item.part.removeprefix(CHUNK))
@@ -287,16 +354,16 @@ class FileStore:
                 ExtraArgs={"ContentType": "text/csv; charset=utf-8"},
             )
 
-    def keep_report(self, chunk: Chunk, reports: Sequence[RowReport]) -> None:
-        """Raises Unavailable."""
+    def keep_report(self, job_id: str, number: int, reports: Sequence[RowReport]) -> None:
+        """Of a chunk or a page. Raises Unavailable."""
         body = REPORTS.dump_json(list(reports))
-        key = _report_key(chunk.import_id, chunk.number)
+        key = _report_key(job_id, number)
         with _unavailable_on_trouble():
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
 
-    def report(self, import_id: str, number: int) -> list[RowReport]:
+    def report(self, job_id: str, number: int) -> list[RowReport]:
         """Raises Unavailable."""
-        key = _report_key(import_id, number)
+        key = _report_key(job_id, number)
         with _unavailable_on_trouble():
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         return REPORTS.validate_json(body)
@@ -320,6 +387,10 @@ class Queue:
         """Raises Unavailable."""
         self._send(json.dumps({"export_id": export_id}))
 
+    def send_task(self, task_id: str) -> None:
+        """Raises Unavailable."""
+        self._send(json.dumps({"task_id": task_id}))
+
     def _send(self, body: str) -> None:
         try:
             self._client.send_message(QueueUrl=self._url, MessageBody=body)
@@ -336,18 +407,27 @@ def read_export(body: str) -> str:
     return export_id
 
 
+def read_task(body: str) -> str:
+    task_id: str = json.loads(body)["task_id"]
+    return task_id
+
+
 def read_key(key: str) -> tuple[str, str]:
     """The kind and the id of an import, of the key of its file."""
     _, kind, name = key.split("/")
     return kind, name.removesuffix(".csv")
 
 
+def _counts(item: JobItem) -> Counts:
+    return Counts(**{name: int(getattr(item, name) or 0) for name in COUNTS})
+
+
 def _part(number: int) -> str:
     return f"{CHUNK}{number:06}"
 
 
-def _report_key(import_id: str, number: int) -> str:
-    return f"reports/{import_id}/{number:06}.json"
+def _report_key(job_id: str, number: int) -> str:
+    return f"reports/{job_id}/{number:06}.json"
 
 
 def _export_key(kind: str, export_id: str) -> str:
@@ -367,6 +447,7 @@ def _origin(item: JobItem) -> dict[str, Any]:
         "kind": item.kind,
         "created_at": read_stamp(item.created_at),
         "created_by": item.created_by,
+        "parameters": item.parameters or {},
     }
 
 

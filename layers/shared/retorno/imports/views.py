@@ -1,10 +1,12 @@
-"""Imports and exports of customers as the API shows them."""
+"""Imports, exports and other jobs as the API shows them, whatever their kind."""
 
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from retorno.imports.model import Export, Import, Outcome, Problem, State
+from retorno.imports.model import Export, Import, Outcome, Problem, State, Task
 from retorno.imports.service import ReportPage
 
 
@@ -30,25 +32,16 @@ class ImportView(BaseModel):
     with_problems: int = Field(description="Rows of which something was not taken")
 
     @classmethod
-    def values(cls, found: Import) -> dict[str, object]:
-        shown = found.model_dump(exclude={"kind", "counts"})
-        return {**shown, **found.model_dump(include={"counts"})["counts"]}
-
-    @classmethod
-    def of(cls, found: Import) -> "ImportView":
-        return cls.model_validate(cls.values(found))
+    def of(cls, found: Import, **more: object) -> Self:
+        return cls.model_validate({**_values(found), **more})
 
 
 class NewImportView(ImportView):
     upload_url: str = Field(description="Where to PUT the file, within an hour")
 
-    @classmethod
-    def of_new(cls, found: Import, upload_url: str) -> "NewImportView":
-        return cls.model_validate({**cls.values(found), "upload_url": upload_url})
-
 
 class RowView(BaseModel):
-    row: int = Field(description="As in the file, whose header is row 1")
+    row: int = Field(description="As in the file, whose header is row 1; of a job one by one")
     outcome: Outcome
     customer_id: str | None
     problems: list[Problem] = Field(description="What of the row was not taken")
@@ -82,5 +75,31 @@ class ExportView(BaseModel):
     download_url: str | None = Field(description="Good for an hour; null until it is done")
 
     @classmethod
-    def of(cls, found: Export, download_url: str | None) -> "ExportView":
-        return cls(**found.model_dump(exclude={"kind"}), download_url=download_url)
+    def of(cls, found: Export, download_url: str | None, **more: object) -> Self:
+        shown = found.model_dump(exclude={"kind", "parameters"})
+        return cls.model_validate({**shown, "download_url": download_url, **more})
+
+
+class JobView(BaseModel):
+    """Work on many customers, page by page."""
+
+    job_id: str
+    state: State
+    reason: str | None = Field(description="Why it failed")
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+    done: int = Field(description="Customers, so far")
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+
+    @classmethod
+    def of(cls, found: Task, **more: object) -> Self:
+        return cls.model_validate({**_values(found), "job_id": found.task_id, **more})
+
+
+def _values(found: Import | Task) -> dict[str, Any]:
+    shown = found.model_dump(exclude={"kind", "parameters", "counts"})
+    return {**shown, **asdict(found.counts)}

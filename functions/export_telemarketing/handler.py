@@ -1,0 +1,33 @@
+"""Writes operations, or what was done in campaigns, into a file."""
+
+from functools import cache
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from retorno import clock
+from retorno.imports.service import exports
+from retorno.settings import TelemarketingTransferSettings
+from retorno.telemarketing.transfer.service import FILES, telemarketing_export
+
+processor = BatchProcessor(event_type=EventType.SQS)
+
+
+@cache
+def settings() -> TelemarketingTransferSettings:
+    return TelemarketingTransferSettings.from_environment()
+
+
+def write(record: SQSRecord) -> None:
+    made = exports(FILES.values(), settings())
+    made.make(record.body, telemarketing_export(settings()), clock.now)
+
+
+def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
+    return process_partial_response(event, write, processor, context)

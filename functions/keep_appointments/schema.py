@@ -1,0 +1,14 @@
+"""What an appointment's schedule says when it fires."""
+
+from pydantic import BaseModel
+
+from retorno.telemarketing.appointments.model import Appointment
+
+
+class Firing(BaseModel):
+    campaign_id: str
+    customer_id: str
+    ordinal: int
+
+    def appointment(self) -> Appointment:
+        return Appointment(self.campaign_id, self.customer_id, self.ordinal)
