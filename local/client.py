@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -139,13 +139,66 @@ class Client:
 
     def import_customers(self, content: bytes) -> dict[str, Any]:
         """Imports a CSV file, and gives what became of it."""
-        begun = self._write("POST", "/customers/imports", {"bytes": len(content)})
+        return self._import("/customers/imports", {}, content)
+
+    def link_customers(self, campaign: str, content: bytes) -> dict[str, Any]:
+        """Links the customers of a CSV file to a campaign, and gives what became of it."""
+        return self._import("/telemarketing/link-imports", {"campaign": campaign}, content)
+
+    def worklist(self, campaign: str, state: str) -> dict[str, Any]:
+        """The first page of the user's list; and how many are in each of them."""
+        query = {"campaign": campaign, "state": state, "limit": str(PAGE)}
+        return self._get("/telemarketing/worklist", query)
+
+    def next_customer(self, campaign: str) -> dict[str, Any] | None:
+        """Whom the user is to contact next; None while nobody waits."""
+        return self._write("POST", "/telemarketing/worklist/next", {"campaign": campaign}) or None
+
+    def open_operation(self, campaign: str, customer_id: str) -> dict[str, Any]:
+        """The operation, or the refusal, which says by whom the customer is held."""
+        wish = {"campaign": campaign, "customer_id": customer_id}
+        return self._write("POST", "/telemarketing/operations", wish, also=(HTTPStatus.CONFLICT,))
+
+    def save_operation(self, operation: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+        headers = {"If-Match": f'"{operation["version"]}"'}
+        return self._write("PATCH", _path_of(operation), changes, headers=headers)
+
+    def copy_script(self, operation: dict[str, Any]) -> dict[str, Any]:
+        return self._write("POST", f"{_path_of(operation)}/copy-script", {})
+
+    def end_operation(self, operation: dict[str, Any], how: str, result: dict[str, Any]) -> None:
+        """`conclude`, `postpone` or `no-contact`."""
+        self._write("POST", f"{_path_of(operation)}/{how}", result)
+
+    def schedule(self, campaign: str, customer_id: str, at: datetime) -> None:
+        path = f"{_customer_path(campaign, customer_id)}/schedule"
+        self._write("PUT", path, {"at": at.isoformat()})
+
+    def delete_schedule(self, campaign: str, customer_id: str) -> None:
+        self._write("DELETE", f"{_customer_path(campaign, customer_id)}/schedule", {})
+
+    def transfer(self, campaign: str, customer_id: str, agent: str | None) -> None:
+        path = f"{_customer_path(campaign, customer_id)}/transfer"
+        self._write("POST", path, {"agent": agent})
+
+    def history(self, campaign: str, customer_id: str) -> list[dict[str, Any]]:
+        """What was done with a customer of a campaign, the last first."""
+        path = f"{_customer_path(campaign, customer_id)}/history"
+        return list(self._items(path, {"limit": str(PAGE)}))
+
+    def telemarketing_statistics(self, campaign: str, since: date, until: date) -> dict[str, Any]:
+        """Agent by agent."""
+        query = {"campaign": campaign, "from": str(since), "to": str(until), "group_by": "agent"}
+        return self._get("/telemarketing/statistics", query)
+
+    def _import(self, path: str, wish: dict[str, Any], content: bytes) -> dict[str, Any]:
+        begun = self._write("POST", path, {**wish, "bytes": len(content)})
         answer = self._pool.request("PUT", begun["upload_url"], body=content)
         if answer.status != HTTPStatus.OK:
             raise CloudError(f"the file could not be put: {answer.status}")
         deadline = time.monotonic() + IMPORT_SECONDS
         while time.monotonic() < deadline:
-            shown = self._get(f"/customers/imports/{begun['import_id']}")
+            shown = self._get(f"{path}/{begun['import_id']}")
             if shown["state"] == "done":
                 return shown
             if shown["state"] == "failed":
@@ -209,3 +262,11 @@ class Client:
 
 def _period(since: datetime, until: datetime) -> dict[str, str]:
     return {"from": since.isoformat(), "to": until.isoformat()}
+
+
+def _customer_path(campaign: str, customer_id: str) -> str:
+    return f"/telemarketing/campaigns/{campaign}/customers/{customer_id}"
+
+
+def _path_of(operation: dict[str, Any]) -> str:
+    return f"/telemarketing/operations/{operation['operation_id']}"

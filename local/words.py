@@ -1,6 +1,7 @@
 """How figures, durations and numbers read in a terminal."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 COUNTS = ("missed", "recovered", "returned", "open", "expired")
@@ -31,6 +32,11 @@ def span(time_passed: timedelta) -> str:
 def mask(number: str) -> str:
     """A Brazilian E.164 number of which only the area and the last four digits are shown."""
     return f"{number[:3]} {number[3:5]} ••••-{number[-4:]}"
+
+
+def money(value: Decimal | int) -> str:
+    """As it is written in Brazil: R$ 2.310,40."""
+    return f"R$ {value:,.2f}".translate(str.maketrans(",.", ".,"))
 
 
 def _seconds(seconds: float | None) -> str:

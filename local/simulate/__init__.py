@@ -3,5 +3,5 @@
 `people`, `centre` and `carrier` are its days, and `switch` its telephone system: virtual time, no
 I/O, one seed. `truth` and `audit` reckon what the product should find. `play` puts the days to the
 API; `live` goes on in real time, with `floor` for the operators and `exchange` for the telephones;
-`view` and `live_view` show it.
+`telemarketing` works through a `campaign`; `view`, `live_view` and `telemarketing_view` show it.
 """

@@ -1,9 +1,9 @@
 """`python -m local.simulate`: days of a small call centre in minutes, against the running stack.
 
 Its calls are sent as a provider would, and its operators ring back whom the API's list of open
-missed calls holds. Then it goes on in real time, with a telephone system that Retorno places its
-calls through. At the end, what the API knows is compared with what really happened; the exit code
-is 1 where they differ.
+missed calls holds. Agents work through a telemarketing campaign. Then it goes on in real time, with
+a telephone system that Retorno places its calls through. At the end, what the API knows is compared
+with what really happened; the exit code is 1 where they differ.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from local.errors import CloudError
 from local.simulate.centre import Centre
 from local.simulate.live import Live, go_live
 from local.simulate.play import Play
+from local.simulate.telemarketing import Telemarketing, work_through
 from local.simulate.view import watching
 from local.stack import HOME
 from local.words import figures
@@ -47,8 +48,11 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
     try:
         with watching(plain=options.plain) as show:
             play.run(options.minutes, show)
-        print("All is told. Going live, once calls whose end was lost are closed (a minute)…")
+        print("All is told. Telemarketing, until calls whose end was lost are closed (a minute)…")
+        with watching(plain=options.plain) as show:
+            telemarketing = work_through(client, centre, options.seed, options.home, show)
         play.differences()
+        print("Going live…")
         with watching(plain=options.plain) as show:
             live = go_live(centre, options.live, options.seed, options.home, show)
         print("Comparing…")
@@ -59,9 +63,10 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
         return 0
     _print_verdict(centre, differences)
     _print_live_verdict(live)
+    _print_telemarketing_verdict(telemarketing)
     _print_summary(play)
     _print_next_steps(client, options.home)
-    return 1 if differences or live.disagreements else 0
+    return 1 if differences or live.disagreements or telemarketing.disagreements else 0
 
 
 def _print_summary(play: Play) -> None:
@@ -88,6 +93,15 @@ def _print_live_verdict(live: Live) -> None:
         return
     print(f"The exchange tells {len(live.disagreements)} otherwise:")
     _print_some(live.disagreements)
+
+
+def _print_telemarketing_verdict(telemarketing: Telemarketing) -> None:
+    happened = telemarketing.book.summary()
+    if not telemarketing.disagreements:
+        print(f"Telemarketing agrees: {happened}.")
+        return
+    print(f"Of {happened}, the API tells {len(telemarketing.disagreements)} otherwise:")
+    _print_some(telemarketing.disagreements)
 
 
 def _print_some(lines: Sequence[str]) -> None:

@@ -102,6 +102,11 @@ class Centre:
         self._schedule_shifts()
         self._schedule_arrival()
 
+    def known(self) -> dict[str, Customer]:
+        """Whom the company knows by name, by their codes."""
+        named = [each for each in self.customers if each.name]
+        return {f"{self.run_id}-{number}": each for number, each in enumerate(named)}
+
     def advance(self, until: datetime) -> list[Event]:
         """Lives on to a moment; gives the events that the carrier delivers by then."""
         while due := self._agenda.take(until):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
 from threading import Event as Signal
+from typing import Protocol
 from urllib.parse import quote
 
 from local.client import Client
@@ -27,6 +28,11 @@ REASONS = ("café", "banheiro", "supervisão")
 # What an operator does about an offer: to some they say nothing.
 ANSWERS = ("accept", "reject", "")
 ANSWER_SHARES = (0.8, 0.12, 0.08)
+
+
+class Worker(Protocol):
+    def work(self, closing: Signal) -> None:
+        """Until it closes. Raises CloudError."""
 
 
 class Console:
@@ -95,11 +101,11 @@ def open_floor(
 
 
 @contextmanager
-def at_work(consoles: Sequence[Console]) -> Iterator[None]:
+def at_work(workers: Sequence[Worker]) -> Iterator[None]:
     """For as long as the block lasts. Raises CloudError at its end, if one met with trouble."""
     closing = Signal()
-    with ThreadPoolExecutor(len(consoles)) as threads:
-        shifts: list[Future[None]] = [threads.submit(each.work, closing) for each in consoles]
+    with ThreadPoolExecutor(len(workers)) as threads:
+        shifts: list[Future[None]] = [threads.submit(each.work, closing) for each in workers]
         try:
             yield
         finally:

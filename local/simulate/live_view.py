@@ -10,13 +10,11 @@ from typing import Any
 
 from rich.console import RenderableType
 from rich.layout import Layout
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from local.simulate.floor import WRAP_UP_SECONDS, Console
 from local.simulate.switch import Call, Switch
-from local.simulate.view import header, local, panel, styled, table_of
+from local.simulate.view import footer, header, local, panel, styled, table_of
 from local.words import mask, span
 
 LAST_DIALS = 14
@@ -55,7 +53,7 @@ class LiveScene:
         screen.split_column(
             Layout(header("Retorno · live", f"{_clock():%H:%M:%S}", self.progress), size=3),
             Layout(name="body"),
-            Layout(self._figures(), size=3),
+            Layout(footer(self._counted(), "Contacts on the call lists, and dials"), size=3),
         )
         screen["body"].split_row(Layout(name="centre"), Layout(self._dials()))
         screen["centre"].split_column(Layout(self._operators()), Layout(self._waiting()))
@@ -94,16 +92,6 @@ class LiveScene:
             after = "" if wait is None else f"{wait:.1f} s"
             table.add_row(_whom(call), call.agent, after, _result(call))
         return panel(table, "Last dials")
-
-    def _figures(self) -> RenderableType:
-        footer = Table.grid(expand=True)
-        cells = [
-            Text.assemble((f"{name} ", "dim"), (value, "bold")) for name, value in self._counted()
-        ]
-        for _ in cells:
-            footer.add_column(justify="center")
-        footer.add_row(*cells)
-        return Panel(footer, title="Contacts on the call lists, and dials")
 
     def _counted(self) -> list[tuple[str, str]]:
         dials = self.dials()

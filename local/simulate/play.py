@@ -32,11 +32,8 @@ class Play:
 
     def introduce(self) -> str:
         """Imports the customers whom the company knows; says how many."""
-        known = [each for each in self._centre.customers if each.name]
-        lines = [
-            f"{self._centre.run_id}-{number};{each.name};{each.number}"
-            for number, each in enumerate(known)
-        ]
+        known = self._centre.known()
+        lines = [f"{code};{each.name};{each.number}" for code, each in known.items()]
         content = "\n".join(["código;nome;telefone", *lines]).encode()
         imported = self._client.import_customers(content)
         return (

@@ -94,7 +94,9 @@ class _Lines:
 def _screen(scene: Days) -> RenderableType:
     screen = Layout()
     screen.split_column(
-        Layout(_header(scene), size=3), Layout(name="body"), Layout(_footer(scene), size=3)
+        Layout(_header(scene), size=3),
+        Layout(name="body"),
+        Layout(footer(figures(scene.summary), "Missed calls, as the API sums them up"), size=3),
     )
     screen["body"].split_row(Layout(name="centre"), Layout(name="product"))
     screen["centre"].split_column(
@@ -109,18 +111,6 @@ def _screen(scene: Days) -> RenderableType:
 def _header(scene: Days) -> RenderableType:
     clock = f"{local(scene.centre.now):%A %d %b  %H:%M}"
     return header("Retorno · simulated call centre", clock, scene.progress)
-
-
-def _footer(scene: Days) -> RenderableType:
-    footer = Table.grid(expand=True)
-    cells = [
-        Text.assemble((f"{name} ", "dim"), (value, "bold"))
-        for name, value in figures(scene.summary)
-    ]
-    for _ in cells:
-        footer.add_column(justify="center")
-    footer.add_row(*cells)
-    return Panel(footer, title="Missed calls, as the API sums them up")
 
 
 def _calls(scene: Days) -> RenderableType:
@@ -181,6 +171,14 @@ def header(title: str, clock: str, progress: float) -> RenderableType:
         ProgressBar(total=1, completed=progress),
     )
     return Panel(line)
+
+
+def footer(counted: Sequence[tuple[str, str]], title: str) -> RenderableType:
+    line = Table.grid(expand=True)
+    for _ in counted:
+        line.add_column(justify="center")
+    line.add_row(*(Text.assemble((f"{name} ", "dim"), (value, "bold")) for name, value in counted))
+    return Panel(line, title=title)
 
 
 def table_of(*columns: str) -> Table:
