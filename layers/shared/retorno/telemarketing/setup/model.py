@@ -1,6 +1,7 @@
 """How telemarketing is set up: campaigns, what is done in them, and what may come of it."""
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -56,9 +57,9 @@ class Entry(Frozen):
     used: bool = Field(False, description="History may name it: it is retired, and never deleted")
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """What it is known by within its list."""
-        raise NotImplementedError
 
     def changed(self, draft: BaseModel) -> Self:
         """As a person wants it now."""
