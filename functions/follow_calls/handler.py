@@ -1,9 +1,11 @@
 """Keeps track of who answered outbound calls and of which agents are in a call, tells the dialler
-of its calls that are over, and operations of theirs, and has those looked at who wait for an agent.
+of its calls that are over, and operations of theirs, has those looked at who wait for an agent, and
+tells those who look on.
 """
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -17,6 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from retorno import clock
 from retorno.agents.service import AgentTracking, agent_tracking
 from retorno.callbacks.service import DialledCalls, dialled_calls
+from retorno.changes import Kind, Onlookers, change_of, onlookers
 from retorno.offers.service import LineTracking, line_tracking
 from retorno.settings import FollowCallsSettings
 from retorno.telemarketing.operations.calls import CallTracking, call_tracking
@@ -47,6 +50,11 @@ def lines() -> LineTracking:
 
 
 @cache
+def watching() -> Onlookers:
+    return onlookers(settings())
+
+
+@cache
 def operations() -> CallTracking:
     return call_tracking(settings())
 
@@ -71,5 +79,6 @@ def follow(record: DynamoDBRecord) -> None:
         raise ExceptionGroup("the call could not be followed", errors)
 
 
-def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    watching().tell((change_of(Kind.CALL, record) for record in event["Records"]), clock.now())
     return process_partial_response(event, follow, processor, context)

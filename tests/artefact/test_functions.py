@@ -21,10 +21,9 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 SUPERVISOR = user("[supervisor]")
 DIAL = {"number": "21987654321", "purpose": "telemarketing"}
+
+
 # A change that means nothing for missed calls.
-DELETED = {"eventName": "REMOVE", "dynamodb": {}}
-
-
 def deleted(**keys: str) -> dict[str, Any]:
     """A stream's record of something that is no more."""
     told = {"Keys": {name: {"S": value} for name, value in keys.items()}}
@@ -38,6 +37,7 @@ ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]}
 LOOK = json.dumps({"queue": "vendas", "at": "2026-03-02T12:00:00.000000Z"})
 
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
+    "AnnounceChanges": ({"Records": []}, None),
     "CountOperations": (
         deleted(campaign_id="nobodys", customer_id="nobodys"),
         None,
@@ -59,7 +59,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
         deleted(pk="queue#vendas", sk="2026-03-02T12:00:00.000000Z ana"),
         {"batchItemFailures": []},
     ),
-    "FollowCalls": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "FollowCalls": (deleted(call_id="nobodys"), {"batchItemFailures": []}),
     "FollowAssignments": (
         deleted(campaign_id="nobodys", customer_id="nobodys"),
         {"batchItemFailures": []},
@@ -73,7 +73,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "ImportTelemarketing": (sqs(ROWS), {"batchItemFailures": []}),
     "RunTelemarketingJobs": (sqs('{"task_id": "nobodys"}'), {"batchItemFailures": []}),
-    "MatchRecoveries": ({"Records": [DELETED]}, {"batchItemFailures": []}),
+    "MatchRecoveries": (deleted(call_id="nobodys"), {"batchItemFailures": []}),
     "OfferCalls": (sqs(LOOK), {"batchItemFailures": []}),
     "SplitImports": (UPLOADED, None),
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),

@@ -67,6 +67,7 @@ class Deployment:
         self._do_not_call = Stream("do-not-call")
         self._assignments = Stream("assignments")
         self._operations = Stream("operations")
+        self._announced = [Stream(name) for name in ("offers", "contacts", "promises")]
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -84,6 +85,8 @@ class Deployment:
             "TelemarketingExportsQueue": _queue("telemarketing-exports"),
             "DiallerQueue": _queue("dialler"),
             "OffersQueue": _queue("offers"),
+            "CountsQueue": _queue("counts"),
+            "UpdatesQueue": _queue("updates"),
             "CustomerExportsQueue": _queue("customer-exports"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
@@ -137,8 +140,11 @@ class Deployment:
     def _flowed(self) -> bool:
         told = {
             ("MatchRecoveries", "FollowCalls"): self.new_records(),
-            ("FillCallList",): self._recoveries.new_records(),
-            ("FollowAgents",): self._agents.new_records(),
+            ("FillCallList", "AnnounceChanges"): self._recoveries.new_records(),
+            ("FollowAgents", "AnnounceChanges"): self._agents.new_records(),
+            ("AnnounceChanges",): [
+                record for stream in self._announced for record in stream.new_records()
+            ],
             ("FollowDoNotCall",): self._do_not_call.new_records(),
             ("CountOperations",): [
                 *self._assignments.new_records(),

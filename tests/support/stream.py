@@ -29,7 +29,8 @@ class Stream:
         records: list[Record] = self._client.get_records(ShardIterator=iterator)["Records"]
         new = records[self._read :]
         self._read = len(records)
-        return new
+        # Which Lambda says of each.
+        return [{**record, "eventSourceARN": arn} for record in new]
 
 
 class Tail:

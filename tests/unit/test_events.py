@@ -123,6 +123,7 @@ OTHERS = {
     "watch_callbacks/every_minute",
     "dial_callbacks/ana_is_free",
     "fill_call_list/missed_call",
+    "announce_changes/ana_is_paused",
     "follow_agents/ana_is_free",
     "follow_calls/short_answer",
     "follow_do_not_call/call_me_no_more",
@@ -330,6 +331,19 @@ def test_the_dialler_and_those_who_wait_are_told_of_who_is_free(deployment: Depl
     for queue in ("DiallerQueue", "OffersQueue"):
         assert deployment.messages(queue) == [
             {"queue": "vendas", "agent": "ana", "at": "2026-03-02T12:00:00.000000Z"}
+        ]
+
+
+def test_those_who_look_on_are_told_what_changed(deployment: Deployment) -> None:
+    invoke(deployment, "announce_changes/ana_is_paused")
+    for queue in ("CountsQueue", "UpdatesQueue"):
+        assert deployment.messages(queue) == [
+            {
+                "kind": "agent",
+                "pk": "agent#ana",
+                "sk": "record",
+                "at": "2026-03-02T12:00:00.000000Z",
+            }
         ]
 
 

@@ -106,6 +106,7 @@ def test_a_stream_consumer_stands_behind_the_bridge(resources: dict[str, Any]) -
         if function["Handler"] == "stream_bridge.handler"
     }
     assert bridged == {
+        "AnnounceChanges": "functions.announce_changes.handler.handler",
         "CountOperations": "functions.count_operations.handler.handler",
         "FillCallList": "functions.fill_call_list.handler.handler",
         "FollowAgents": "functions.follow_agents.handler.handler",

@@ -198,7 +198,22 @@ class CallTrackingSettings(CallSettings):
     operations_table: str
 
 
-class FollowCallsSettings(VoicemailSettings, AgentSettings, SweepSettings, CallTrackingSettings):
+class OnlookerSettings(Settings):
+    counts_queue: str
+    updates_queue: str
+
+
+class AnnounceSettings(OnlookerSettings):
+    recoveries_table: str
+    agents_table: str
+    offers_table: str
+    contacts_table: str
+    promises_table: str
+
+
+class FollowCallsSettings(
+    VoicemailSettings, AgentSettings, SweepSettings, CallTrackingSettings, OnlookerSettings
+):
     wrap_up_seconds: float = Field(ge=0)
     offers_queue: str
     dialler_queue: str

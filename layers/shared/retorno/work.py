@@ -5,7 +5,7 @@ does no harm.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,9 @@ from retorno.times import read_stamp, stamp
 
 # SQS delays no message longer.
 MAX_DELAY = timedelta(minutes=15)
+
+# SQS takes no more at once.
+MAX_AT_ONCE = 10
 
 AT = "at"
 
@@ -42,6 +45,20 @@ class WorkQueue:
             )
         except (ClientError, BotoCoreError) as error:
             raise Unavailable("the queue does not answer") from error
+
+    def send_all(self, messages: Sequence[Mapping[str, str]], now: datetime) -> None:
+        """Has them delivered at once. Raises Unavailable, where some may have been sent."""
+        for first in range(0, len(messages), MAX_AT_ONCE):
+            entries = [
+                {"Id": str(index), "MessageBody": json.dumps({**message, AT: stamp(now)})}
+                for index, message in enumerate(messages[first : first + MAX_AT_ONCE])
+            ]
+            try:
+                sent = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                raise Unavailable("the queue does not answer") from error
+            if sent.get("Failed"):
+                raise Unavailable("the queue did not take all messages")
 
     def read(self, body: str, now: datetime) -> Mapping[str, str] | None:
         """A message; None where it is not yet due, and was sent on. Raises Unavailable."""

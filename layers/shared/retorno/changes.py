@@ -1,0 +1,86 @@
+"""What changed, told to those who look on: the dashboard's counters, and what is seen live.
+
+A message names an item and nothing of what became of it. Who takes it reads the item as it is by
+then, so that what is told twice, late or in another order does no harm.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from retorno.settings import AnnounceSettings, OnlookerSettings
+from retorno.work import AT, WorkQueue
+
+KIND = "kind"
+
+
+class Kind(StrEnum):
+    """What an item is of; its keys are those of the table's items."""
+
+    CALL = "call"
+    MISSED_CALL = "missed_call"
+    AGENT = "agent"
+    OFFER = "offer"
+    CONTACT = "contact"
+    PROMISE = "promise"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An item that was written or deleted, by its key attributes."""
+
+    kind: Kind
+    keys: Mapping[str, str]
+
+    @property
+    def message(self) -> Mapping[str, str]:
+        return {KIND: self.kind.value, **self.keys}
+
+
+def read_change(body: str) -> Change:
+    """What a message of an onlooker's queue names."""
+    told: dict[str, str] = json.loads(body)
+    del told[AT]
+    return Change(Kind(told.pop(KIND)), told)
+
+
+def change_of(kind: Kind, record: Mapping[str, Any]) -> Change:
+    """The item that a record of a table's stream tells of."""
+    keys = record["dynamodb"]["Keys"]
+    return Change(kind, {name: text["S"] for name, text in keys.items()})
+
+
+def table_of(record: Mapping[str, Any]) -> str:
+    """The name of the table whose stream a record is of: "calls" of
+    "arn:aws:dynamodb:sa-east-1:123456789012:table/calls/stream/2026-03-02T12:00:00.000".
+    """
+    return str(record["eventSourceARN"]).split("/")[1]
+
+
+class Onlookers:
+    def __init__(self, queues: Sequence[WorkQueue]) -> None:
+        self._queues = queues
+
+    def tell(self, changes: Iterable[Change], now: datetime) -> None:
+        """Of each item once. Raises Unavailable, where some may have been told of."""
+        messages = {tuple(each.message.values()): each.message for each in changes}
+        for queue in self._queues:
+            queue.send_all(list(messages.values()), now)
+
+
+def onlookers(settings: OnlookerSettings) -> Onlookers:
+    return Onlookers([WorkQueue(settings.counts_queue), WorkQueue(settings.updates_queue)])
+
+
+def announced(settings: AnnounceSettings) -> Mapping[str, Kind]:
+    """What the items of each table are that has its changes announced."""
+    return {
+        settings.recoveries_table: Kind.MISSED_CALL,
+        settings.agents_table: Kind.AGENT,
+        settings.offers_table: Kind.OFFER,
+        settings.contacts_table: Kind.CONTACT,
+        settings.promises_table: Kind.PROMISE,
+    }
