@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
+import boto3
 import pytest
 from botocore.session import get_session
 from hypothesis import settings
@@ -13,7 +14,7 @@ from moto import mock_aws
 from moto.core.config import DefaultConfig
 
 from tests.support.clock import StoppedClock
-from tests.support.deployment import REGION, Deployment, forget
+from tests.support.deployment import REGION, Deployment, deployed, forget
 from tests.support.tables import template
 
 os.environ.pop("AWS_PROFILE", None)
@@ -46,16 +47,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
     return stopped
 
 
-# boto3 and PynamoDB would read botocore's megabytes of JSON again in every test.
+# boto3 and PynamoDB would read botocore's megabytes of JSON again in every test, and put each
+# client together from them.
 MOTO: Final[DefaultConfig] = {"core": {"reset_boto3_session": False}}
 one_session = cache(get_session)
+one_client = cache(boto3.client)
 
 
 @pytest.fixture
 def deployment(clock: StoppedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """The whole stack, with cold functions."""
     monkeypatch.setattr("pynamodb.connection.base.get_session", one_session)
+    monkeypatch.setattr(boto3, "client", one_client)
     with mock_aws(config=MOTO):
         forget()
-        yield Deployment()
+        yield deployed()
         forget()

@@ -6,6 +6,7 @@ For when a reader has learned what it did not know. Without `--stack` it is the 
 import argparse
 import sys
 
+from retorno.messages import whatsapp
 from retorno.telephony.providers import PROVIDERS
 from tools.stack_function import InvocationFailed, invoke
 
@@ -23,7 +24,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.replay_unreadable", description=__doc__)
-    parser.add_argument("provider", choices=sorted(PROVIDERS))
+    parser.add_argument("provider", choices=sorted([*PROVIDERS, whatsapp.NAME]))
     parser.add_argument("--stack", help="the name of a stack in AWS, in your region there")
     return parser.parse_args()
 

@@ -23,6 +23,8 @@ from retorno.calling_rules.service import DoNotCallList, Wanted, do_not_call_lis
 from retorno.calls.model import Note
 from retorno.calls.service import CallAnnotation, CallLinking, call_annotation, call_linking
 from retorno.http import Api, CallId
+from retorno.quotes.service import Quotes
+from retorno.quotes.service import quotes as quotes_of
 from retorno.settings import AnnotationSettings
 
 app = Api()
@@ -50,6 +52,11 @@ def linking() -> CallLinking:
     return call_linking(settings())
 
 
+@cache
+def quotes() -> Quotes:
+    return quotes_of(settings())
+
+
 @app.put(
     "/calls/<call_id>/disposition", tags=["calls"], summary="Sums a call up; the last one counts"
 )
@@ -61,10 +68,11 @@ def dispose(call_id: CallId, wanted: Annotated[DispositionRequest, Body()]) -> D
 @app.put(
     "/calls/<call_id>/customer",
     tags=["calls"],
-    summary="Says whose a call is; later calls of its number remember it",
+    summary="Says whose a call is, and its quotes; later calls of its number remember it",
 )
 def choose(call_id: CallId, wanted: Annotated[CustomerRequest, Body()]) -> CustomerChosen:
     link = linking()(call_id, wanted.customer_id, app.user.agent, clock.now())
+    quotes().follow(call_id)
     return CustomerChosen.of(call_id, link)
 
 

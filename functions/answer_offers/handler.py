@@ -20,6 +20,7 @@ from functions.answer_offers.schema import (
 )
 from retorno import clock
 from retorno import cursor as cursors
+from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.http import (
@@ -37,8 +38,10 @@ from retorno.offers.model import Queue as QueueOf
 from retorno.offers.service import OfferRecords, Offers, Queues, offer_records
 from retorno.offers.service import offers as offers_of
 from retorno.offers.service import queues as queues_of
+from retorno.quotes.service import QuoteReader, quote_reader
 from retorno.recovery.service import MissedCalls, missed_calls
 from retorno.settings import AnswerOfferSettings
+from retorno.telemarketing.assignments.service import PendingContacts, pending_contacts
 from retorno.telephony.ports import MAX_NAME_LENGTH
 from retorno.times import Period
 
@@ -79,6 +82,16 @@ def missed() -> MissedCalls:
 @cache
 def directory() -> CustomerDirectory:
     return customer_directory(settings())
+
+
+@cache
+def quotes() -> QuoteReader:
+    return quote_reader(settings())
+
+
+@cache
+def telemarketing() -> PendingContacts:
+    return pending_contacts(settings())
 
 
 @app.get("/queues", tags=["offers"], summary="The queues that were set up, by name")
@@ -192,14 +205,25 @@ def shown(of: Sequence[Offer]) -> list[OfferView]:
 
 
 def detail(offer: Offer) -> OfferDetail:
+    now = clock.now()
     call = calls().one(offer.call_id)
     (link,) = directory().links([call.lookup])
-    view = OfferView.of(offer, call, link)
-    if call.number is None or call.number_key is None:
-        return OfferDetail.with_history(view, [], [])
+    customer_id = link.customer.customer_id if link.customer else None
+    return OfferDetail.brief(
+        OfferView.of(offer, call, link),
+        calls=earlier_than(call),
+        missed=missed().open_of(call.number_key, now) if call.number_key else [],
+        quotes=quotes().open_of(call.number_key, customer_id),
+        pending=telemarketing().of(customer_id, now) if customer_id else [],
+    )
+
+
+def earlier_than(call: Call) -> list[Call]:
+    """The last calls of its number, but for itself."""
+    if call.number is None:
+        return []
     recent = calls().of_number(call.number, Period(), RECENT_CALLS + 1, None).calls
-    earlier = [each for each in recent if each.call_id != call.call_id][:RECENT_CALLS]
-    return OfferDetail.with_history(view, earlier, missed().open_of(call.number_key, clock.now()))
+    return [each for each in recent if each.call_id != call.call_id][:RECENT_CALLS]
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from retorno.calls.model import Call
 from retorno.customers.model import CustomerRef, Link
 from retorno.offers.model import Mode, Offer, Queue, State
+from retorno.quotes.model import Quote, QuoteRef
 from retorno.recovery.model import MissedCall
+from retorno.telemarketing.assignments.service import Pending
 
 
 class QueueView(BaseModel):
@@ -107,18 +109,57 @@ class OpenMiss(BaseModel):
         )
 
 
+class PendingContact(BaseModel):
+    """A campaign in which the customer is to be contacted."""
+
+    campaign_id: str
+    campaign: str = Field(description="Its name")
+    state: str = Field(description="not_acted, or scheduled")
+    agent: str | None = Field(description="Whose customer it is; null for anyone of the team")
+    scheduled_for: datetime | None
+    due: bool = Field(description="The time to contact them has come")
+    note: str | None = Field(description="What was written down for then")
+
+    @classmethod
+    def of(cls, pending: Pending) -> "PendingContact":
+        assignment, campaign = pending
+        schedule = assignment.schedule
+        return cls(
+            campaign_id=campaign.campaign_id,
+            campaign=campaign.name,
+            state=assignment.state,
+            agent=assignment.agent,
+            scheduled_for=schedule and schedule.at,
+            due=assignment.due,
+            note=schedule and schedule.note,
+        )
+
+
 class OfferDetail(OfferView):
     recent_calls: list[EarlierCall] = Field(description="The number's last five, newest first")
     open_missed_calls: list[OpenMiss] = Field(description="Of the number, newest first")
+    open_quotes: list[QuoteRef] = Field(
+        description="Of the number and of the customer, newest first"
+    )
+    pending_contacts: list[PendingContact] = Field(
+        description="The campaigns that run today in which the customer is to be contacted"
+    )
 
     @classmethod
-    def with_history(
-        cls, view: OfferView, calls: Sequence[Call], missed: Sequence[MissedCall]
+    def brief(
+        cls,
+        view: OfferView,
+        calls: Sequence[Call],
+        missed: Sequence[MissedCall],
+        quotes: Sequence[Quote],
+        pending: Sequence[Pending],
     ) -> "OfferDetail":
         return cls(
             **dict(view),
             recent_calls=[EarlierCall.model_validate(call) for call in calls],
             open_missed_calls=[OpenMiss.of(each) for each in missed],
+            open_quotes=[QuoteRef.model_validate(quote) for quote in quotes],
+            pending_contacts=[PendingContact.of(each) for each in pending],
         )
 
 

@@ -1,6 +1,6 @@
 """Keeps track of who answered outbound calls and of which agents are in a call, tells the dialler
-of its calls that are over, and operations of theirs, has those looked at who wait for an agent, and
-tells those who look on.
+of its calls that are over, and operations of theirs, has those looked at who wait for an agent and
+how long they do, and tells those who look on.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from retorno.offers.service import LineTracking, line_tracking
 from retorno.settings import FollowCallsSettings
 from retorno.telemarketing.operations.calls import CallTracking, call_tracking
 from retorno.voicemail.service import AnswerTracking, answer_tracking
+from retorno.waits.service import WaitTracking, wait_tracking
 
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
 settings = cache(FollowCallsSettings.from_environment)
@@ -59,6 +60,11 @@ def operations() -> CallTracking:
     return call_tracking(settings())
 
 
+@cache
+def waits() -> WaitTracking:
+    return wait_tracking(settings())
+
+
 def follow(record: DynamoDBRecord) -> None:
     now, change = clock.now(), record.raw_event
     followers: tuple[Callable[[], None], ...] = (
@@ -68,6 +74,7 @@ def follow(record: DynamoDBRecord) -> None:
         lambda: operations().follow(change),
         # Who is in a call is known before it is said that nobody waits in it.
         lambda: lines().follow(change, now),
+        lambda: waits().follow(change, now),
     )
     errors = []
     for each in followers:

@@ -17,13 +17,14 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.http import Api, CallId, Cursor, Limit, Since, Until
+from retorno.quotes.service import QuoteReader, quote_reader
 from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, State, Summary
 from retorno.recovery.service import MissedCalls, missed_calls
-from retorno.settings import MissedCallSettings
+from retorno.settings import ManageMissedCallsSettings
 from retorno.times import Period
 
 app = Api()
-settings = cache(MissedCallSettings.from_environment)
+settings = cache(ManageMissedCallsSettings.from_environment)
 
 
 @cache
@@ -34,6 +35,11 @@ def missed() -> MissedCalls:
 @cache
 def directory() -> CustomerDirectory:
     return customer_directory(settings())
+
+
+@cache
+def quotes() -> QuoteReader:
+    return quote_reader(settings())
 
 
 @app.get(
@@ -78,8 +84,8 @@ def summary(since: Since = None, until: Until = None) -> Summary:
 )
 def one(call_id: CallId) -> MissedCallDetailView:
     detail = missed().detail(call_id)
-    (link,) = directory().links([detail.missed_call.part.lookup])
-    return MissedCallDetailView.of_detail(detail, link)
+    (view,) = shown([detail.missed_call])
+    return MissedCallDetailView.of_detail(view, detail.attempts)
 
 
 @app.post(
@@ -95,8 +101,13 @@ def dismiss(call_id: CallId, decision: Annotated[DismissalRequest, Body()]) -> M
 
 
 def shown(of: Sequence[MissedCall]) -> list[MissedCallView]:
-    links = directory().links([each.part.lookup for each in of])
-    return [MissedCallView.of(each, link) for each, link in zip(of, links, strict=True)]
+    lookups = [each.part.lookup for each in of]
+    links = directory().links(lookups)
+    made = quotes().of_numbers({lookup.number_key for lookup in lookups if lookup.number_key})
+    return [
+        MissedCallView.of(each, link, made.get(lookup.number_key or "", []))
+        for each, lookup, link in zip(of, lookups, links, strict=True)
+    ]
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Missed calls as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
@@ -7,8 +8,9 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from retorno.customers.model import CustomerRef, Link
+from retorno.quotes.model import Quote, QuoteRef
+from retorno.quotes.model import State as QuoteState
 from retorno.recovery.model import MissedCall, Part
-from retorno.recovery.service import MissedCallDetail
 
 
 class MissedCallView(BaseModel):
@@ -39,14 +41,20 @@ class MissedCallView(BaseModel):
         description="chosen for this call, remembered of its number, or only_match"
     )
     candidates: list[CustomerRef] = Field(description="Who it may be, while nobody chose")
+    quotes: list[QuoteRef] = Field(
+        description="Of the number's last 20 those that are open, and those of this call or of the "
+        "one that won the customer back; newest first"
+    )
 
     @classmethod
-    def of(cls, missed: MissedCall, link: Link) -> "MissedCallView":
+    def of(cls, missed: MissedCall, link: Link, quotes: Sequence[Quote]) -> "MissedCallView":
+        outcome = missed.outcome
+        calls = (missed.part.call_id, outcome.recovered_by, outcome.returned_by)
         part = missed.part.model_dump(include={"call_id", "number", "queue", "agent", "branch"})
         dismissal = missed.dismissal
         return cls(
             **part,
-            **missed.outcome.model_dump(),
+            **outcome.model_dump(),
             missed_at=missed.part.at,
             reason=missed.part.reason or "",
             short_abandon=missed.part.short_abandon,
@@ -56,6 +64,11 @@ class MissedCallView(BaseModel):
             customer=link.customer,
             linked_by=link.how,
             candidates=list(link.candidates),
+            quotes=[
+                QuoteRef.model_validate(quote)
+                for quote in quotes
+                if quote.state is QuoteState.OPEN or quote.call_id in calls
+            ],
         )
 
 
@@ -78,11 +91,10 @@ class MissedCallDetailView(MissedCallView):
     recovered_by_link: str | None = Field(description="Where that call is shown")
 
     @classmethod
-    def of_detail(cls, detail: MissedCallDetail, link: Link) -> "MissedCallDetailView":
-        view = MissedCallView.of(detail.missed_call, link)
+    def of_detail(cls, view: MissedCallView, attempts: Sequence[Part]) -> "MissedCallDetailView":
         return cls(
-            **view.model_dump(),
-            attempt_calls=[AttemptView.of(attempt) for attempt in detail.attempts],
+            **dict(view),
+            attempt_calls=[AttemptView.of(attempt) for attempt in attempts],
             recovered_by_link=view.recovered_by and f"/calls/{quote(view.recovered_by)}",
         )
 

@@ -13,11 +13,12 @@ from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.http import Api, CallId, Cursor, Limit, Since, Until
-from retorno.settings import CallLinkSettings
+from retorno.quotes.service import QuoteReader, quote_reader
+from retorno.settings import QuoteSettings
 from retorno.times import Period
 
 app = Api()
-settings = cache(CallLinkSettings.from_environment)
+settings = cache(QuoteSettings.from_environment)
 
 
 @cache
@@ -28,6 +29,11 @@ def calls() -> CallReader:
 @cache
 def directory() -> CustomerDirectory:
     return customer_directory(settings())
+
+
+@cache
+def quotes() -> QuoteReader:
+    return quote_reader(settings())
 
 
 @app.get("/calls", tags=["calls"], summary="The calls of a number, newest first")
@@ -60,7 +66,10 @@ def one(call_id: CallId) -> CallView:
 
 def shown(of: Sequence[Call]) -> list[CallView]:
     links = directory().links([call.lookup for call in of])
-    return [CallView.of(call, link) for call, link in zip(of, links, strict=True)]
+    made = quotes().of_calls([call.call_id for call in of])
+    return [
+        CallView.of(call, link, made[call.call_id]) for call, link in zip(of, links, strict=True)
+    ]
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

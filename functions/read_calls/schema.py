@@ -1,5 +1,6 @@
 """A call as the API shows it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from retorno.calls.model import Call
 from retorno.customers.model import CustomerRef, Link
 from retorno.dispositions.model import Flag
+from retorno.quotes.model import Quote, QuoteRef
 
 
 class EvidenceView(BaseModel):
@@ -62,15 +64,17 @@ class CallView(CallFacts):
         description="chosen for this call, remembered of its number, or only_match"
     )
     candidates: list[CustomerRef] = Field(description="Whose it may be, while nobody chose")
+    quotes: list[QuoteRef] = Field(description="Made in this call, oldest first")
 
     @classmethod
-    def of(cls, call: Call, link: Link) -> "CallView":
+    def of(cls, call: Call, link: Link, quotes: Sequence[Quote]) -> "CallView":
         facts = dict(CallFacts.model_validate(call))
         return cls(
             **facts,
             customer=link.customer,
             linked_by=link.how,
             candidates=list(link.candidates),
+            quotes=[QuoteRef.model_validate(quote) for quote in quotes],
         )
 
 

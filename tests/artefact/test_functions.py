@@ -37,6 +37,10 @@ ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]}
 LOOK = json.dumps({"queue": "vendas", "at": "2026-03-02T12:00:00.000000Z"})
 
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
+    "AggregateMetrics": (
+        sqs('{"kind": "call", "call_id": "nobodys", "at": "2026-03-02T12:00:00.000000Z"}'),
+        {"batchItemFailures": []},
+    ),
     "AnnounceChanges": ({"Records": []}, None),
     "CountOperations": (
         deleted(campaign_id="nobodys", customer_id="nobodys"),
@@ -79,9 +83,14 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ReplayPayloads": ({"provider": "asterisk"}, {"read": 0, "still_unreadable": 0}),
     "KeepAppointments": ({}, None),
     "KeepPromises": ({}, None),
+    "RetryMessages": ({}, None),
     "StoreDeferredCalls": (sqs("{}"), {"batchItemFailures": []}),
     "SweepCalls": ({}, None),
     "WatchCallbacks": ({}, None),
+    "WatchWaits": (
+        sqs('{"call_id": "nobodys", "at": "2026-03-02T12:00:00.000000Z"}'),
+        {"batchItemFailures": []},
+    ),
 }
 REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "AnswerOffers": (http("GET /queues", claims=SUPERVISOR), 200, JSON),
@@ -103,6 +112,8 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "DescribeApi": (http("GET /health"), 200, JSON),
     "IngestCalls": (http("POST /webhooks/calls", body=b"{}"), 401, PROBLEM),
+    "IngestMessages": (http("GET /webhooks/whatsapp"), 422, PROBLEM),
+    "SendMessages": (http("GET /conversations", claims=SUPERVISOR), 200, JSON),
     "ManageAgents": (http("GET /agents", claims=SUPERVISOR), 200, JSON),
     "ManageAssignments": (
         http(
@@ -133,7 +144,9 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "ManageMenus": (http("GET /menus", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
+    "ManageQuotes": (http("GET /quotes", claims=SUPERVISOR), 200, JSON),
     "ManageOutcomes": (http("GET /telemarketing/outcomes", claims=SUPERVISOR), 200, JSON),
+    "ManageWaits": (http("GET /wait-profiles", claims=SUPERVISOR), 200, JSON),
     "ManageTelemarketing": (http("GET /telemarketing/campaigns", claims=SUPERVISOR), 200, JSON),
     "ManageWorklistFilters": (http("GET /telemarketing/filters", claims=SUPERVISOR), 200, JSON),
     "PlaceCalls": (http("GET /dials", claims=SUPERVISOR), 200, JSON),
@@ -144,6 +157,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
         422,
         PROBLEM,
     ),
+    "ReadDashboard": (http("GET /dashboard", claims=SUPERVISOR), 200, JSON),
     "ReadTelemarketing": (http("GET /telemarketing/statistics", claims=SUPERVISOR), 200, JSON),
     "ReviewVoicemail": (http("GET /voicemail-reviews", claims=SUPERVISOR), 200, JSON),
     "RunOperations": (

@@ -13,6 +13,7 @@ from tests.support.connect import INSTANCE_ARN
 from tests.support.deployment import Deployment, forget
 from tests.support.events import Answer, http, sqs, user
 from tests.support.exchange import HANGS_UP, Answering, Exchange, serving
+from tests.support.telemarketing import OF_CUSTOMER, Office
 from tests.support.webhooks import TWILIO_RETURNED, canonical, twilio
 
 LEADER = user("[supervisor]", "leo")
@@ -36,8 +37,9 @@ def ask(
         if f"{{{name}}}" in path:
             path = path.replace(f"{{{name}}}", named.pop(name))
     headers = {"content-type": "application/json"}
-    if if_match := named.pop("if_match", None):
-        headers["if-match"] = if_match
+    for header in ("if_match", "idempotency_key"):
+        if header in named:
+            headers[header.replace("_", "-")] = named.pop(header)
     event = http(
         route,
         path=path,
@@ -210,6 +212,68 @@ class TestOffer:
         seen = offers(deployment, "GET /offers/me", claims=ANA).body
         assert (seen["customer"]["name"], seen["linked_by"]) == ("Carla Moura", "only_match")
 
+    def test_shows_the_open_quotes_of_the_number_and_of_the_customer(
+        self, deployment: Deployment, offer: dict[str, Any], clock: StoppedClock
+    ) -> None:
+        customer = {"name": "Carla Moura", "phone": CUSTOMER, "mobile": "+5521999990001"}
+        assert ask(deployment, "ManageCustomers", "POST /customers", customer).status == 201
+        tell(deployment, clock, "mobile", "queued", **{"from": "+5521999990001"})
+        tell(deployment, clock, "others", "queued", **{"from": "+5531999990002"})
+        route = "POST /quotes"
+        ids = []
+        for call_id, key in (("c0", "k1"), ("mobile", "k1"), ("c0", "k2"), ("others", "k1")):
+            clock.advance(seconds=1)
+            body = {"call_id": call_id, "value": "90"}
+            made = ask(deployment, "ManageQuotes", route, body, claims=ANA, idempotency_key=key)
+            ids.append(made.body["quote_id"])
+        won = ask(deployment, "ManageQuotes", "POST /quotes/{quote_id}/win", quote_id=ids[2])
+        assert won.status == 200
+        seen = offers(deployment, "GET /offers/me", claims=ANA).body["open_quotes"]
+        assert [each["quote_id"] for each in seen] == [ids[1], ids[0]]
+
+    def test_shows_what_telemarketing_still_wants_of_its_customer(
+        self, deployment: Deployment, offer: dict[str, Any], clock: StoppedClock
+    ) -> None:
+        office = Office(deployment, clock)
+        for campaign, ends_on in (
+            ("natal", "2026-03-31"),
+            ("pascoa", "2026-03-02"),
+            ("feita", "2026-03-31"),
+            ("passada", "2026-03-02"),
+        ):
+            office.campaign(campaign, name=campaign.title(), ends_on=ends_on)
+        customer_id = office.customer("Carla Moura", phone=CUSTOMER)
+        for campaign in ("natal", "pascoa", "feita", "passada"):
+            linked = office.ask(
+                f"PUT {OF_CUSTOMER}", {}, campaign=campaign, customer_id=customer_id
+            )
+            assert linked.status == 201
+        at = {"at": "2026-03-05T10:00:00-03:00", "note": "prefere de manhã"}
+        scheduled = office.ask(
+            f"PUT {OF_CUSTOMER}/schedule", at, campaign="natal", customer_id=customer_id
+        )
+        assert scheduled.status == 200
+        wish = {"campaign": "feita", "customer_id": customer_id}
+        opened = office.ask("POST /telemarketing/operations", wish).body["operation"]
+        concluded = office.ask(
+            "POST /telemarketing/operations/{operation}/conclude",
+            {"outcome": "sem_interesse"},
+            operation=opened["operation_id"],
+        )
+        assert concluded.status == 200, concluded.body
+        office.campaign("passada", if_match="*", ends_on="2026-03-01")
+        seen = offers(deployment, "GET /offers/me", claims=ANA).body["pending_contacts"]
+        assert {each["campaign_id"] for each in seen} == {"natal", "pascoa"}
+        assert next(each for each in seen if each["campaign_id"] == "natal") == {
+            "campaign_id": "natal",
+            "campaign": "Natal",
+            "state": "scheduled",
+            "agent": None,
+            "scheduled_for": "2026-03-05T13:00:00Z",
+            "due": False,
+            "note": "prefere de manhã",
+        }
+
     def test_of_a_withheld_number_has_no_history(
         self, deployment: Deployment, offer: dict[str, Any], clock: StoppedClock
     ) -> None:
@@ -217,6 +281,7 @@ class TestOffer:
         tell(deployment, clock, "c2", "queued", queue="vendas", **{"from": "anonymous"})
         seen = offers(deployment, "GET /offers/me", claims=BIA).body
         assert (seen["number"], seen["recent_calls"], seen["open_missed_calls"]) == (None, [], [])
+        assert (seen["open_quotes"], seen["pending_contacts"]) == ([], [])
 
     def test_is_for_its_agent_and_for_leaders(
         self, deployment: Deployment, offer: dict[str, Any]

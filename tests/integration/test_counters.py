@@ -14,7 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retorno.counters import store
-from retorno.counters.model import Cell, Contribution, Image, Ledger, Told, summed, told
+from retorno.counters.model import (
+    Cell,
+    Contribution,
+    Image,
+    Ledger,
+    Step,
+    Told,
+    step_to,
+    summed,
+    told,
+)
 from retorno.counters.store import Counters
 from retorno.dynamodb import MAX_ITEMS_AT_ONCE, Write
 from retorno.errors import Unavailable
@@ -255,3 +265,139 @@ def test_a_source_that_no_transaction_could_hold_is_refused() -> None:
 def test_a_row_that_nothing_was_added_to_is_empty() -> None:
     with counting(Table()) as counters:
         assert counters.row(HERE) == {}
+
+
+# --- Sources that are looked at, and have no revision --------------------------------------------
+
+
+@dataclass
+class Truths:
+    """What sources add, each going through its life; whoever changes has to be looked at."""
+
+    lives: Sequence[Sequence[Contribution | None]]
+    to_look: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._at = dict.fromkeys(map(str, range(len(self.lives))), 0)
+
+    def change(self, source: str) -> None:
+        if self._at[source] + 1 < len(self.lives[int(source)]):
+            self._at[source] += 1
+            self.to_look.append(source)
+
+    def read(self, sources: Sequence[str]) -> Mapping[str, Contribution | None]:
+        return {source: self.lives[int(source)][self._at[source]] for source in sources}
+
+    def look(self, counters: Counters, sources: Iterable[str]) -> None:
+        """What fails is to be looked at again."""
+        taken = list(sources)
+        self.to_look = [source for source in self.to_look if source not in taken]
+        try:
+            counters.keep(taken, self.read)
+        except Unavailable:
+            self.to_look += taken
+
+
+# One that adds nothing yet does so later: it does not end there.
+lives_looked_at = st.builds(
+    lambda begin, end: [None, *begin, end],
+    st.lists(st.none() | contributions, max_size=3),
+    contributions,
+)
+steps_taken = st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from("012"), max_size=3)))
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    lives=st.lists(lives_looked_at, min_size=3, max_size=3),
+    steps=steps_taken,
+    meanwhile=st.lists(steps_taken, max_size=4),
+    fails=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6),
+)
+def test_whoever_is_looked_at_in_any_order_counts_as_they_are(
+    lives: list[list[Contribution | None]],
+    steps: list[tuple[bool, list[str]]],
+    meanwhile: list[list[tuple[bool, list[str]]]],
+    fails: list[tuple[bool, bool]],
+) -> None:
+    """Sources change, and others look and count, also between a look and its write."""
+    truths, table = Truths(lives), Table(fails=fails)
+
+    def happen(counters: Counters, steps: Sequence[tuple[bool, list[str]]]) -> None:
+        for changes, sources in steps:
+            if changes:
+                for source in sources:
+                    truths.change(source)
+            else:
+                truths.look(counters, sources)
+
+    with counting(table) as counters:
+        table.before_writing = [
+            lambda steps=each: happen(counters, steps)  # type: ignore[misc]
+            for each in meanwhile
+        ]
+        happen(counters, steps)
+        table.before_writing.clear()
+        table.fails.clear()
+        for life, source in zip(lives, "012", strict=True):
+            for _ in life:
+                truths.change(source)
+        truths.look(counters, list(truths.to_look))
+        assert counted(counters) == recount(lives)
+
+
+def as_it_was_in_between(counters: Counters, table: Table) -> Contribution:
+    """One looks, then the source is again as it was counted, another looks, and the first writes."""
+    life: list[Contribution | None] = [None, {HERE: {"sales": 1}}, {}, {HERE: {"sales": 1}}]
+    truths = Truths([life])
+    truths.change("0")
+    truths.look(counters, "0")
+    truths.change("0")
+
+    def another() -> None:
+        truths.change("0")
+        truths.look(counters, "0")
+
+    table.before_writing = [another]
+    truths.look(counters, "0")
+    return recount([life])
+
+
+def test_whoever_looked_before_another_looks_again() -> None:
+    table = Table()
+    with counting(table) as counters:
+        assert as_it_was_in_between(counters, table) == counted(counters)
+
+
+def test_a_ledger_is_written_even_where_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever looked before would not be refused."""
+
+    def sparing(source: str, ledger: Ledger | None, found: Contribution | None) -> Step | None:
+        step = step_to(source, ledger, found)
+        return step if step and step.difference else None
+
+    monkeypatch.setattr(store, "step_to", sparing)
+    table = Table()
+    with counting(table) as counters:
+        assert as_it_was_in_between(counters, table) != counted(counters)
+
+
+def test_what_adds_nothing_yet_costs_no_write() -> None:
+    written = []
+
+    class Watched(Table):
+        def served(self, operation: str, parameters: Any) -> Any:
+            written.append(operation)
+            return super().served(operation, parameters)
+
+    with counting(Watched()) as counters:
+        counters.keep("s", lambda sources: dict.fromkeys(sources))
+        counters.keep("s", lambda sources: {})
+    assert set(written) == {"BatchGetItem"}
+
+
+def test_what_is_no_longer_found_stays_as_it_was_counted() -> None:
+    with counting(Table()) as counters:
+        counters.keep("s", lambda sources: dict.fromkeys(sources, {HERE: {"sales": 2}}))
+        counters.keep("s", lambda sources: {})
+        assert counters.row(HERE) == {"sales": 2}

@@ -8,7 +8,8 @@ import boto3
 import pytest
 
 from retorno.calls.service import CallIngestion
-from retorno.calls.store import CallStore, DeferredCalls, KeptPayloads
+from retorno.calls.store import CallStore, DeferredCalls
+from retorno.kept_payloads import KeptPayloads
 from retorno.phone import NumberPlan
 from retorno.telephony.ports import WebhookRequest
 from retorno.telephony.providers import CANONICAL as CANONICAL_PROVIDER

@@ -99,6 +99,7 @@ class TestById:
             "customer": None,
             "linked_by": None,
             "candidates": [],
+            "quotes": [],
         }
 
     def test_shows_null_for_what_is_not_known(
@@ -116,6 +117,7 @@ class TestById:
             "evidence",
             "missed",
             "candidates",
+            "quotes",
         }
         assert (shown["answered_by"], shown["evidence"]) == ("unknown", [])
 

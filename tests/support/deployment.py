@@ -1,13 +1,18 @@
 """The stack in this process: its resources in moto, its functions called as Lambda calls them."""
 
+import copyreg
 import json
 import os
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from threading import Condition
 from typing import Any, Final
 from unittest.mock import patch
 
 import boto3
 from aws_lambda_powertools.utilities import parameters
+from moto.core.base_backend import BackendDict, BaseBackend
 
 from tests.support.connect import INSTANCE_ARN
 from tests.support.events import Answer, answer, sqs
@@ -27,6 +32,12 @@ TWILIO_TOKEN = "not-a-token"
 ZENVIA_SECRET = "not-a-secret-either"
 DIAL_SECRET = "not-a-dial-secret"
 ZENVIA_TOKEN = "not-an-access-token"
+WHATSAPP_TOKEN = "not-a-whatsapp-token"
+WHATSAPP_APP_SECRET = "not-an-app-secret"
+WHATSAPP_VERIFY_TOKEN = "not-a-verify-token"
+
+# Where moto keeps what there is of a service: by account, and by region.
+Place = tuple[BackendDict[Any], str, str]
 
 # What Lambda says of an invocation: nothing here reads it.
 CONTEXT: Any = None
@@ -43,6 +54,7 @@ class Deployment:
             "JobsTable": "jobs",
             "DialsTable": "dials",
             "PromisesTable": "promises",
+            "MessagesTable": "messages",
             "OffersTable": "offers",
             "DispositionsTable": "dispositions",
             "DoNotCallTable": "do-not-call",
@@ -58,6 +70,9 @@ class Deployment:
             "AssignmentHistoryTable": "assignment-history",
             "OperationsTable": "operations",
             "CountersTable": "counters",
+            "QuotesTable": "quotes",
+            "WaitsTable": "waits",
+            "WaitPoliciesTable": "wait-policies",
         }
         for logical_id, name in tables.items():
             create_table(logical_id, name)
@@ -67,7 +82,9 @@ class Deployment:
         self._do_not_call = Stream("do-not-call")
         self._assignments = Stream("assignments")
         self._operations = Stream("operations")
-        self._announced = [Stream(name) for name in ("offers", "contacts", "promises")]
+        self._announced = [
+            Stream(name) for name in ("offers", "contacts", "promises", "quotes", "waits")
+        ]
         for bucket in (BUCKET, FILES_BUCKET):
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -87,6 +104,7 @@ class Deployment:
             "OffersQueue": _queue("offers"),
             "CountsQueue": _queue("counts"),
             "UpdatesQueue": _queue("updates"),
+            "WaitsQueue": _queue("waits"),
             "CustomerExportsQueue": _queue("customer-exports"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
@@ -95,6 +113,12 @@ class Deployment:
             "ConnectInstanceArn": INSTANCE_ARN,
             "ZenviaSecret": _secret("zenvia", current=ZENVIA_SECRET),
             "DialSecret": _secret("dial", current=DIAL_SECRET),
+            "WhatsAppSecret": _secret(
+                "whatsapp",
+                access_token=WHATSAPP_TOKEN,
+                app_secret=WHATSAPP_APP_SECRET,
+                verify_token=WHATSAPP_VERIFY_TOKEN,
+            ),
             "PromiseSchedules": SCHEDULES,
             "AppointmentSchedules": APPOINTMENTS,
             "EventBus": EVENT_BUS,
@@ -158,13 +182,24 @@ class Deployment:
         return any(told.values())
 
     def _worked(self) -> bool:
-        works = {"OfferCalls": "OffersQueue", "DialCallbacks": "DiallerQueue"}
+        works = {
+            "OfferCalls": "OffersQueue",
+            "DialCallbacks": "DiallerQueue",
+            "WatchWaits": "WaitsQueue",
+        }
         left = {function: self.messages(queue) for function, queue in works.items()}
         for function, messages in left.items():
             for message in messages:
                 answer = self.call(function, sqs(json.dumps(message)))
                 assert answer == {"batchItemFailures": []}
         return any(left.values())
+
+    def count(self) -> None:
+        """Lets everything flow, and has the dashboard count what changed."""
+        self.work()
+        if changes := self.messages("CountsQueue"):
+            answer = self.call("AggregateMetrics", sqs(*map(json.dumps, changes)))
+            assert answer == {"batchItemFailures": []}
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
         """Calls a function with an event of the HTTP API."""
@@ -235,6 +270,30 @@ def _secret(name: str, **kept: str) -> str:
     return boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(kept))[
         "ARN"
     ]
+
+
+# A queue of moto's has one, which nobody holds while the queue is copied.
+copyreg.pickle(Condition, lambda _: (Condition, ()))
+
+
+def deployed() -> Deployment:
+    """A stack as if deployed just now: a copy of the first one, with all that moto keeps of it."""
+    places, first = _first()
+    deployment, kept = deepcopy(first)
+    for (service, account, region), backend in zip(places, kept, strict=True):
+        service[account][region] = backend
+    return deployment
+
+
+@cache
+def _first() -> tuple[list[Place], tuple[Deployment, list[BaseBackend]]]:
+    deployment = Deployment()
+    found = [
+        ((service, account, region), backend)
+        for service in BackendDict._instances  # type: ignore[misc]
+        for account, region, backend in service.iter_backends()
+    ]
+    return [place for place, _ in found], deepcopy((deployment, [kept for _, kept in found]))
 
 
 def forget() -> None:

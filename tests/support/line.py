@@ -26,7 +26,7 @@ from retorno.offers.store import OfferStore
 from retorno.phone import NumberPlan
 from retorno.telephony.ports import CallEvent, ConnectOrder, Direction, Stage
 from tests.support.histories import BEGINNING
-from tests.support.stream import Tail
+from tests.support.stream import Stream
 from tests.support.tables import create_table
 
 QUEUE = "vendas"
@@ -137,7 +137,7 @@ class Centre:
         )
         self._lines = LineTracking(work, CallRules())
         self._availability = Availability([work])
-        self._streams = [] if dynamodb else [Tail(names[0]), Tail(names[1])]
+        self._streams = [] if dynamodb else [Stream(names[0]), Stream(names[1])]
 
     def set_up(self, mode: Mode = Mode.ASK, *skills: str, queue: str = QUEUE) -> None:
         before = self.store.queue(queue)

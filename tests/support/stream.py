@@ -1,9 +1,11 @@
-"""A table's stream in moto, read to its end again and again."""
+"""A table's stream in moto, read on from where it was read to."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import boto3
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 from retorno.calls.model import facts_of, merge
 from retorno.telephony.ports import CallEvent
@@ -12,45 +14,22 @@ Record = dict[str, Any]
 
 
 class Stream:
+    """Reads what moto keeps: tests look so often that requests would take most of their time."""
+
     def __init__(self, table_name: str) -> None:
         self._table_name = table_name
-        self._client = boto3.client("dynamodbstreams")
         self._read = 0
 
     def new_records(self) -> list[Record]:
         """Those that came since they were asked for last, oldest first."""
-        arn = boto3.client("dynamodb").describe_table(TableName=self._table_name)["Table"][
-            "LatestStreamArn"
-        ]
-        (shard,) = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-        iterator = self._client.get_shard_iterator(
-            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        records: list[Record] = self._client.get_records(ShardIterator=iterator)["Records"]
-        new = records[self._read :]
-        self._read = len(records)
+        region = boto3.client("dynamodb").meta.region_name
+        table = dynamodb_backends[DEFAULT_ACCOUNT_ID][region].get_table(self._table_name)
+        assert table.stream_shard
+        new = table.stream_shard.items[self._read :]
+        self._read += len(new)
+        arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
         # Which Lambda says of each.
-        return [{**record, "eventSourceARN": arn} for record in new]
-
-
-class Tail:
-    """A stream of a table that stays, read on from where it was read to."""
-
-    def __init__(self, table_name: str) -> None:
-        self._client = boto3.client("dynamodbstreams")
-        arn = boto3.client("dynamodb").describe_table(TableName=table_name)["Table"][
-            "LatestStreamArn"
-        ]
-        (shard,) = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-        self._iterator = self._client.get_shard_iterator(
-            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-
-    def new_records(self) -> list[Record]:
-        found = self._client.get_records(ShardIterator=self._iterator)
-        self._iterator = found["NextShardIterator"]
-        records: list[Record] = found["Records"]
-        return records
+        return [{**each.to_json(), "eventSourceARN": arn} for each in new]
 
 
 def changes(events: Iterable[CallEvent]) -> dict[str, list[Record]]:

@@ -25,6 +25,9 @@ from tests.support.zenvia import received, report_server
 EVENTS = Path(__file__).parents[2] / "events"
 
 STATUSES = {
+    "manage_waits/agent_asks_for_compliance": 403,
+    "manage_waits/bank_with_peak_days": 201,
+    "manage_waits/peak_days_that_nobody_named": 422,
     "answer_offers/no_such_offer": 404,
     "answer_offers/nothing_can_connect": 409,
     "answer_offers/queues": 200,
@@ -53,6 +56,8 @@ STATUSES = {
     "manage_assignments/agent_may_not_link": 403,
     "manage_assignments/customer_of_no_campaign": 404,
     "manage_assignments/time_that_is_past": 422,
+    "read_dashboard/agent_asks_for_a_queue": 403,
+    "read_dashboard/by_hour_in_lisbon": 200,
     "read_telemarketing/agent_asks_for_another": 403,
     "read_telemarketing/by_agent": 200,
     "run_operations/my_last_ones": 200,
@@ -81,6 +86,16 @@ STATUSES = {
     "manage_telemarketing_files/new_history_import": 201,
     "manage_telemarketing_files/operations_of_march": 201,
     "manage_missed_calls/open_missed_calls": 200,
+    "manage_quotes/agent_may_not_reopen": 403,
+    "manage_quotes/of_no_such_call": 422,
+    "manage_quotes/open_quotes": 200,
+    "ingest_messages/customer_writes": 200,
+    "ingest_messages/status_of_nobodys": 200,
+    "ingest_messages/refused_signature": 401,
+    "ingest_messages/wrong_verify_token": 403,
+    "send_messages/conversations": 200,
+    "send_messages/nothing_is_set_up": 409,
+    "send_messages/text_and_template": 422,
     "place_calls/my_last_ones": 200,
     "place_calls/nothing_is_set_up": 409,
     "place_calls/without_a_key": 422,
@@ -103,6 +118,7 @@ OTHERS = {
     "ingest_connect_contacts/missed_call",
     "export_customers/asked_for",
     "import_customers/two_rows",
+    "aggregate_metrics/call_and_offer",
     "count_operations/customer_is_due",
     "follow_assignments/customer_is_due",
     "keep_appointments/every_minute",
@@ -111,6 +127,7 @@ OTHERS = {
     "run_telemarketing_jobs/linking_by_filter",
     "export_telemarketing/asked_for",
     "keep_promises/every_minute",
+    "retry_messages/every_minute",
     "keep_promises/of_no_such_promise",
     "match_recoveries/missed_call",
     "offer_calls/somebody_is_free",
@@ -121,6 +138,7 @@ OTHERS = {
     "store_deferred_calls/one_of_two_poisoned",
     "sweep_calls/every_minute",
     "watch_callbacks/every_minute",
+    "watch_waits/nobody_waits",
     "dial_callbacks/ana_is_free",
     "fill_call_list/missed_call",
     "announce_changes/ana_is_paused",
@@ -313,6 +331,13 @@ def test_a_short_answer_is_listed_and_reported(deployment: Deployment) -> None:
     assert (report["week"], report["answered"], report["suspects"]) == ("2026-03-02", 1, 1)
 
 
+def test_a_missed_call_is_counted(deployment: Deployment) -> None:
+    invoke(deployment, "ingest_calls/missed_call")
+    assert invoke(deployment, "aggregate_metrics/call_and_offer") == {"batchItemFailures": []}
+    answer = json.loads(invoke(deployment, "read_dashboard/by_hour_in_lisbon")["body"])
+    assert answer["total"]["inbound"]["abandoned"] == 1
+
+
 def test_a_missed_caller_is_called_back(deployment: Deployment) -> None:
     invoke(deployment, "manage_callbacks/new_campaign")
     invoke(deployment, "match_recoveries/missed_call")
@@ -378,6 +403,18 @@ def test_the_sweeper_runs_on_its_schedule(deployment: Deployment, clock: Stopped
 def test_a_schedule_of_no_promise_does_no_harm(deployment: Deployment) -> None:
     answer = invoke(deployment, "keep_promises/of_no_such_promise")
     assert answer == {"batchItemFailures": []}
+
+
+def test_a_customer_writes(deployment: Deployment) -> None:
+    invoke(deployment, "ingest_messages/customer_writes")
+    (shown,) = json.loads(invoke(deployment, "send_messages/conversations")["body"])["items"]
+    assert (shown["number"], shown["name"]) == ("+5511987654321", "Carla")
+
+
+def test_messages_are_looked_after_each_minute(deployment: Deployment) -> None:
+    with counted() as requests:
+        invoke(deployment, "retry_messages/every_minute")
+    assert requests == ["Query"]
 
 
 def test_a_schedule_of_no_appointment_does_no_harm(deployment: Deployment) -> None:

@@ -20,6 +20,7 @@ from retorno.errors import (
     PreconditionFailed,
     PreconditionRequired,
     RetornoError,
+    SessionOver,
     Unavailable,
 )
 from retorno.http import OPEN_ROUTES, RIGHTS, Api, User
@@ -37,6 +38,7 @@ ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
     NotFound: (NotFound("there is no such call"), 404),
     Conflict: (Conflict("it was recovered already"), 409),
     CallForbidden: (CallForbidden([("br-law/hours", "Das 9h às 21h")], None), 409),
+    SessionOver: (SessionOver(131047, None, {"pt": "Acabou"}, {"pt": "Envie um modelo"}), 409),
     HeldByAnother: (HeldByAnother("ana", datetime(2026, 3, 2, 13, tzinfo=UTC)), 409),
     PreconditionFailed: (PreconditionFailed("the customer was changed since"), 412),
     PreconditionRequired: (PreconditionRequired("If-Match must say which version"), 428),
@@ -209,6 +211,7 @@ class TestRights:
             "GET /agents/{agent}/times",
             "PUT /queues/{queue}",
             "GET /offers",
+            "POST /quotes/{quote_id}/reopen",
             "PUT /callback-campaigns/{campaign}",
             "DELETE /callback-campaigns/{campaign}",
             "POST /callback-campaigns/{campaign}/pause",
@@ -250,6 +253,10 @@ class TestRights:
             "GET /telemarketing/portfolio-moves/{job_id}/report",
             "POST /telemarketing/exports",
             "GET /telemarketing/exports/{export_id}",
+            "PUT /wait-policies/{queue}",
+            "DELETE /wait-policies/{queue}",
+            "GET /wait-compliance",
+            "GET /wait-breaches",
         ]
 
     @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])

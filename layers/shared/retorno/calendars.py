@@ -130,26 +130,51 @@ def moment_of(day: date, at: time, zone: str) -> datetime:
     return datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)
 
 
+# The days on which banks do no business are those on which the exchange does none.
+_EXCHANGES = {"BR": "BVMF"}
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The holidays of a country, or of a state: the country's own and its state's.
 
     `with_optional` adds those that custom or employers keep and no law gives to all: in Brazil
-    Carnival, Ash Wednesday, Corpus Christi, 28 October, and the eves of Christmas and New Year.
-    Municipal holidays are not known. A country or state of which the package `holidays` knows
-    nothing has none.
+    Carnival, Ash Wednesday, Corpus Christi, 28 October, and the eves of Christmas and New Year;
+    `of_banks` those of the financial market (in Brazil B3's), where they are known. Municipal
+    holidays are not known. A country or state of which the package `holidays` knows nothing has
+    none.
     """
 
     country: str
     state: str | None = None
     with_optional: bool = False
+    of_banks: bool = False
+
+    @property
+    def _days(self) -> "HolidayBase":
+        return _holidays(self.country, self.state, self.with_optional, self.of_banks)
 
     def is_holiday(self, day: date) -> bool:
-        return day in _holidays(self.country, self.state, self.with_optional)
+        return day in self._days
+
+    def nth_business_day(self, day: date) -> int | None:
+        """Which business day of its month a day is, from 1; None for a weekend and a holiday."""
+        if not self._days.is_working_day(day):
+            return None
+        return int(self._days.get_working_days_count(day.replace(day=1), day))
+
+
+def has_state(country: str, state: str) -> bool:
+    """Whether a state's own holidays are known."""
+    import holidays  # noqa: PLC0415
+
+    return state in holidays.list_supported_countries().get(country, ())
 
 
 @cache
-def _holidays(country: str, state: str | None, with_optional: bool) -> "HolidayBase":
+def _holidays(
+    country: str, state: str | None, with_optional: bool, of_banks: bool
+) -> "HolidayBase":
     """Years are worked out as they are asked for."""
     # It takes a fifth of a second to import, and who only asks where a number is has no use for it.
     import holidays  # noqa: PLC0415
@@ -159,7 +184,9 @@ def _holidays(country: str, state: str | None, with_optional: bool) -> "HolidayB
         return holidays.HolidayBase()
     calendar = holidays.country_holidays(country, subdiv=state if state in states else None)
     if with_optional and "optional" in calendar.supported_categories:
-        return holidays.country_holidays(
+        calendar = holidays.country_holidays(
             country, subdiv=calendar.subdiv, categories=("public", "optional")
         )
+    if of_banks and country in _EXCHANGES:
+        return calendar + holidays.financial_holidays(_EXCHANGES[country])
     return calendar

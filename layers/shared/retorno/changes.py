@@ -26,6 +26,9 @@ class Kind(StrEnum):
     OFFER = "offer"
     CONTACT = "contact"
     PROMISE = "promise"
+    QUOTE = "quote"
+    MESSAGE = "message"
+    WAIT = "wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +86,7 @@ def announced(settings: AnnounceSettings) -> Mapping[str, Kind]:
         settings.offers_table: Kind.OFFER,
         settings.contacts_table: Kind.CONTACT,
         settings.promises_table: Kind.PROMISE,
+        settings.quotes_table: Kind.QUOTE,
+        settings.messages_table: Kind.MESSAGE,
+        settings.waits_table: Kind.WAIT,
     }

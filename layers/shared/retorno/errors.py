@@ -8,13 +8,14 @@ RetornoError
 ├── NotFound
 ├── Conflict            the state of things forbids it
 │   ├── CallForbidden   … or a rule for calling out does
+│   ├── SessionOver     … or the customer has not written for too long
 │   └── HeldByAnother   … or another agent is working on it
 ├── PreconditionFailed  … because it is no longer the one that the caller saw
 ├── PreconditionRequired   a caller has to say which one they saw
 └── Unavailable         a service that Retorno stands on does not answer; try again
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 
@@ -60,6 +61,25 @@ class CallForbidden(Conflict):
         super().__init__(f"{', '.join(rule for rule, _ in rules)}: {next_one}")
         self.rules = rules
         self.next_allowed_at = next_allowed_at
+
+
+class SessionOver(Conflict):
+    """A free text needs a customer who wrote within a day. `code` is WhatsApp's own for that, and
+    `reason` and `what_to_do` are words for operators, by language. `ended_at` is None where the
+    customer never wrote."""
+
+    def __init__(
+        self,
+        code: int,
+        ended_at: datetime | None,
+        reason: Mapping[str, str],
+        what_to_do: Mapping[str, str],
+    ) -> None:
+        super().__init__("the customer has no open session: send an approved template")
+        self.code = code
+        self.ended_at = ended_at
+        self.reason = reason
+        self.what_to_do = what_to_do
 
 
 class HeldByAnother(Conflict):

@@ -29,6 +29,7 @@ from retorno.errors import (
     PreconditionFailed,
     PreconditionRequired,
     RetornoError,
+    SessionOver,
     Unavailable,
 )
 from retorno.observability import logger
@@ -141,6 +142,13 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /offers/{offer_id}": ANYONE,
     "POST /offers/{offer_id}/accept": ANYONE,
     "POST /offers/{offer_id}/reject": ANYONE,
+    "GET /quotes": ANYONE,
+    "POST /quotes": ANYONE,
+    "GET /quotes/{quote_id}": ANYONE,
+    "PUT /quotes/{quote_id}": ANYONE,
+    "POST /quotes/{quote_id}/win": ANYONE,
+    "POST /quotes/{quote_id}/lose": ANYONE,
+    "POST /quotes/{quote_id}/reopen": LEADERS,
     "GET /callback-campaigns": ANYONE,
     "GET /callback-campaigns/{campaign}": ANYONE,
     "PUT /callback-campaigns/{campaign}": LEADERS,
@@ -156,6 +164,12 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /callbacks/{callback_id}": ANYONE,
     "PUT /callbacks/{callback_id}": ANYONE,
     "DELETE /callbacks/{callback_id}": ANYONE,
+    "GET /conversations": ANYONE,
+    "GET /conversations/{number}": ANYONE,
+    "POST /conversations/{number}/read": ANYONE,
+    "GET /conversations/{number}/messages": ANYONE,
+    "POST /conversations/{number}/messages": ANYONE,
+    "GET /conversations/{number}/messages/{message_id}": ANYONE,
     "GET /menus": ANYONE,
     "GET /menus/{menu}": ANYONE,
     "PUT /menus/{menu}": LEADERS,
@@ -231,6 +245,14 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "POST /telemarketing/exports": LEADERS,
     "GET /telemarketing/exports/{export_id}": LEADERS,
     "GET /telemarketing/statistics": ANYONE,
+    "GET /wait-profiles": ANYONE,
+    "GET /wait-policies": ANYONE,
+    "GET /wait-policies/{queue}": ANYONE,
+    "PUT /wait-policies/{queue}": LEADERS,
+    "DELETE /wait-policies/{queue}": LEADERS,
+    "GET /wait-compliance": LEADERS,
+    "GET /wait-breaches": LEADERS,
+    "GET /dashboard": ANYONE,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -243,6 +265,8 @@ OPEN_ROUTES = frozenset(
         "POST /webhooks/twilio/returned-calls",
         "POST /webhooks/zenvia/{secret}",
         "POST /webhooks/zenvia/{secret}/did",
+        "GET /webhooks/whatsapp",
+        "POST /webhooks/whatsapp",
     }
 )
 
@@ -387,6 +411,15 @@ def _on_known_error(error: RetornoError) -> Response[Any]:
             "next_allowed_at": next_one.isoformat().replace("+00:00", "Z") if next_one else None,
         }
         return problem(status, str(error), extension=extension)
+    if isinstance(error, SessionOver):
+        ended = error.ended_at
+        session: dict[str, Any] = {
+            "code": error.code,
+            "reason": error.reason,
+            "what_to_do": error.what_to_do,
+            "session_ended_at": ended.isoformat().replace("+00:00", "Z") if ended else None,
+        }
+        return problem(status, str(error), extension=session)
     if isinstance(error, HeldByAnother):
         until = error.until.isoformat().replace("+00:00", "Z")
         return problem(status, str(error), extension={"held_by": error.agent, "until": until})

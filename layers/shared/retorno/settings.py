@@ -48,6 +48,14 @@ Thresholds = Annotated[
 ]
 
 
+class ServiceLevelOf(StrEnum):
+    """Of which calls the service level is the share that was answered in time."""
+
+    ANSWERED = "answered"
+    OFFERED = "offered"
+    WITHOUT_SHORT_ABANDONS = "without_short_abandons"
+
+
 class DialProvider(StrEnum):
     """The telephone system that places calls."""
 
@@ -127,7 +135,15 @@ class CallingSettings(DoNotCallSettings):
     optional_holidays: bool = False
 
 
-class AnnotationSettings(CallLinkSettings, DispositionSettings, DoNotCallSettings):
+class QuoteTableSettings(Settings):
+    quotes_table: str
+
+
+class QuoteSettings(CallLinkSettings, QuoteTableSettings):
+    pass
+
+
+class AnnotationSettings(QuoteSettings, DispositionSettings, DoNotCallSettings):
     notes_table: str
 
 
@@ -209,6 +225,9 @@ class AnnounceSettings(OnlookerSettings):
     offers_table: str
     contacts_table: str
     promises_table: str
+    quotes_table: str
+    messages_table: str
+    waits_table: str
 
 
 class FollowCallsSettings(
@@ -217,6 +236,7 @@ class FollowCallsSettings(
     wrap_up_seconds: float = Field(ge=0)
     offers_queue: str
     dialler_queue: str
+    waits_queue: str
 
 
 class RecoverySettings(CallSettings):
@@ -234,8 +254,11 @@ class CallbackCampaignSettings(PhoneSettings):
     callback_campaigns_table: str
 
 
-class CallListSettings(CallbackCampaignSettings, RecoverySettings):
+class ContactTableSettings(Settings):
     contacts_table: str
+
+
+class CallListSettings(CallbackCampaignSettings, RecoverySettings, ContactTableSettings):
     dialler_queue: str
 
 
@@ -248,6 +271,10 @@ class FillCallListSettings(CallListSettings, CallingSettings):
 
 
 class MissedCallSettings(RecoverySettings, CustomerSettings):
+    pass
+
+
+class ManageMissedCallsSettings(MissedCallSettings, QuoteTableSettings):
     pass
 
 
@@ -271,24 +298,45 @@ class OfferSettings(CallSettings, AgentSettings, LineSettings, ReachedSettings):
     dial_flow: str | None = None
 
 
-class AnswerOfferSettings(OfferSettings, MissedCallSettings):
-    pass
-
-
 class DiallerSettings(CallListSettings, DialSettings, LineSettings, ReachedSettings):
     pass
 
 
-class KeepPromisesSettings(CallListSettings):
+class PromiseTableSettings(Settings):
     promises_table: str
+    time_zone: ZoneInfo
+
+
+class KeepPromisesSettings(CallListSettings, PromiseTableSettings):
     promise_schedules: str
     promises_queue_arn: str
     promise_dead_letters_arn: str
     scheduler_role_arn: str
-    time_zone: ZoneInfo
 
 
 class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
+    pass
+
+
+class MessageSettings(PhoneSettings):
+    messages_table: str
+
+
+class InboxSettings(MessageSettings):
+    kept_payloads_bucket: str
+
+
+class IngestMessageSettings(InboxSettings):
+    whatsapp_secret: str
+
+
+class SendMessageSettings(MessageSettings):
+    whatsapp_url: str
+    whatsapp_phone_number_id: str | None = None
+    whatsapp_secret: str
+
+
+class ConversationSettings(SendMessageSettings, CustomerSettings):
     pass
 
 
@@ -319,10 +367,18 @@ class AssignmentTableSettings(Settings):
     assignment_history_table: str
 
 
-class AssignmentSettings(
-    AssignmentTableSettings, TelemarketingSetupSettings, CustomerSettings, AgentSettings
-):
+class PendingContactSettings(AssignmentTableSettings, TelemarketingSetupSettings):
     time_zone: ZoneInfo
+
+
+class AssignmentSettings(PendingContactSettings, CustomerSettings, AgentSettings):
+    pass
+
+
+class AnswerOfferSettings(
+    OfferSettings, MissedCallSettings, QuoteTableSettings, PendingContactSettings
+):
+    pass
 
 
 class CounterSettings(Settings):
@@ -367,3 +423,46 @@ class FollowAssignmentsSettings(
     scheduler_role_arn: str
     event_bus: str
     time_zone: ZoneInfo
+
+
+class WaitSettings(Settings):
+    waits_table: str
+
+
+class CountWaitsSettings(WaitSettings):
+    counters_table: str
+
+
+class WaitRuleSettings(PhoneSettings):
+    """`wait_rule` is the id of the rule of queues that have no policy; the country's where it is
+    not said."""
+
+    wait_policies_table: str
+    wait_rule: str | None = None
+    time_zone: ZoneInfo
+
+
+class WatchWaitsSettings(WaitSettings, WaitRuleSettings, CallSettings):
+    waits_queue: str
+    event_bus: str
+
+
+class ManageWaitsSettings(WaitSettings, WaitRuleSettings, CounterSettings):
+    pass
+
+
+class DashboardSettings(CounterSettings):
+    service_level_seconds: float = Field(gt=0)
+    service_level_of: ServiceLevelOf
+
+
+class AggregateMetricsSettings(
+    RecoverySettings,
+    AgentSettings,
+    LineSettings,
+    ContactTableSettings,
+    PromiseTableSettings,
+    QuoteTableSettings,
+    CountWaitsSettings,
+):
+    service_level_seconds: float = Field(gt=0)

@@ -1,6 +1,6 @@
 """What is done with agents: set up by leaders, present as they say and as their calls tell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from retorno.agents.model import (
     Presence,
     State,
     Stored,
+    Stretch,
     Times,
     Wish,
     asked,
@@ -247,6 +248,20 @@ class Reservations:
             _decided(self._store, agent, write)
 
 
+class TimesPast:
+    """The stretches of time that agents leave behind, each of which is written once."""
+
+    def __init__(self, store: AgentStore) -> None:
+        self._store = store
+
+    def at(self, keys: Iterable[tuple[str, str]]) -> Sequence[tuple[str, Stretch]]:
+        """Those of these items of the agents table that are stretches, each with its agent.
+
+        Raises Unavailable.
+        """
+        return self._store.stretches_at(keys)
+
+
 class Availability:
     """Follows the agents table's stream, and has those look who have calls for a queue."""
 
@@ -351,6 +366,10 @@ def agents(settings: AgentSettings) -> Agents:
 
 def reservations(settings: AgentSettings) -> Reservations:
     return Reservations(AgentStore(settings.agents_table))
+
+
+def times_past(settings: AgentSettings) -> TimesPast:
+    return TimesPast(AgentStore(settings.agents_table))
 
 
 def availability(settings: FollowAgentsSettings) -> Availability:

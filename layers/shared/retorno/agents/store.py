@@ -261,6 +261,16 @@ class AgentStore:
                 if stretch.begin < before:
                     yield stretch
 
+    def stretches_at(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, Stretch]]:
+        """Those of these items that are stretches of time, each with its agent.
+
+        Raises Unavailable.
+        """
+        of_times = [key for key in keys if key[1].startswith(TIME)]
+        with unavailable_on_trouble():
+            found = self._item.batch_get(of_times, consistent_read=True) if of_times else []
+            return [(_agent(item.pk), _stretch(item)) for item in found]
+
 
 def new_place(record: Mapping[str, Any]) -> Place | None:
     """Of a record of the table's stream; None where it tells of something else."""

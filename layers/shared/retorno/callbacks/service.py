@@ -44,7 +44,12 @@ from retorno.recovery.service import (
     missed_calls,
     part_following,
 )
-from retorno.settings import CallListSettings, FillCallListSettings, FollowCallsSettings
+from retorno.settings import (
+    CallListSettings,
+    ContactTableSettings,
+    FillCallListSettings,
+    FollowCallsSettings,
+)
 from retorno.work import WorkQueue
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
@@ -248,6 +253,19 @@ class CallList:
         return len(found)
 
 
+class ContactsKept:
+    """Contacts for those who look at how the call list stands."""
+
+    def __init__(self, store: ContactStore) -> None:
+        self._store = store
+
+    def at(self, contact_ids: Sequence[str]) -> Sequence[Contact]:
+        """Those of these items of the contacts table that are contacts, as they are at this
+        moment. Raises Unavailable.
+        """
+        return self._store.get_many(contact_ids)
+
+
 class DoNotCallWatch:
     """Takes contacts off their lists whose number is on the do-not-call list. The dialler asks that
     list, too, at each call; but who waits for none should not be shown as waiting.
@@ -387,6 +405,10 @@ def contacts(settings: CallListSettings) -> Contacts:
     return Contacts(
         ContactStore(settings.contacts_table), WorkQueue(settings.dialler_queue), matching(settings)
     )
+
+
+def contacts_kept(settings: ContactTableSettings) -> ContactsKept:
+    return ContactsKept(ContactStore(settings.contacts_table))
 
 
 def dialled_calls(settings: FollowCallsSettings) -> DialledCalls:

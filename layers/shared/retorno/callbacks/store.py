@@ -165,6 +165,14 @@ class ContactStore:
             except self._item.DoesNotExist:
                 return None
 
+    def get_many(self, contact_ids: Sequence[str]) -> list[Contact]:
+        """Those of these items that are contacts, as they are at this moment. Raises
+        Unavailable.
+        """
+        with unavailable_on_trouble():
+            found = self._item.batch_get(contact_ids, consistent_read=True)
+            return [_contact(item) for item in found if item.state]
+
     def save(self, contact: Contact) -> Contact:
         """The contact as it is written then. Raises Refused where somebody wrote it since it was
         read; Unavailable.

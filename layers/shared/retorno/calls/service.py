@@ -30,7 +30,6 @@ from retorno.calls.store import (
     CallPage,
     CallStore,
     DeferredCalls,
-    KeptPayloads,
     NoteStore,
     read_image,
 )
@@ -40,6 +39,7 @@ from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dispositions.model import Flag
 from retorno.dispositions.service import Dispositions, dispositions
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
+from retorno.kept_payloads import KeptPayloads
 from retorno.phone import NumberPlan
 from retorno.settings import (
     AnnotationSettings,
@@ -555,6 +555,11 @@ class CallReader:
     def some(self, call_ids: Sequence[str]) -> list[Call]:
         """Those that exist, in the order asked for. Raises Unavailable."""
         return self._calls(CallPage(call_ids, None))
+
+    def present(self, call_ids: Sequence[str]) -> list[Call]:
+        """Those that exist, as they are at this moment. Raises Unavailable."""
+        found = self._store.get_many(call_ids, consistent=True)
+        return [derive(call_id, facts, self._rules) for call_id, facts in found.items()]
 
     def of_number(
         self,

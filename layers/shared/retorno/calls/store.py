@@ -1,13 +1,10 @@
-"""Where calls are: the table of their facts, the queue of those that it did not take, and the
-bucket of payloads that could not be read.
-"""
+"""Where calls are: the table of their facts, and the queue of those that it did not take."""
 
 import functools
 import hashlib
 import json
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -262,10 +259,11 @@ class CallStore:
             except self._item.DoesNotExist:
                 return None
 
-    def get_many(self, call_ids: Sequence[str]) -> dict[str, Facts]:
-        """Raises Unavailable."""
+    def get_many(self, call_ids: Sequence[str], *, consistent: bool = False) -> dict[str, Facts]:
+        """As they were a moment ago, or `consistent`, as they are now. Raises Unavailable."""
         with unavailable_on_trouble():
-            return {item.call_id: item.facts() for item in self._item.batch_get(call_ids)}
+            found = self._item.batch_get(call_ids, consistent_read=consistent)
+            return {item.call_id: item.facts() for item in found}
 
     def by_number(
         self,
@@ -407,52 +405,3 @@ def _messages(calls: Mapping[str, Facts]) -> Iterator[str]:
         size += length
     if batch:
         yield json.dumps(batch)
-
-
-class KeptPayloads:
-    """The bucket of payloads that could not be read, raw, as `<provider>/<day>/<digest>`.
-
-    The digest makes a payload that is sent again the same object.
-    """
-
-    def __init__(self, bucket: str) -> None:
-        self._bucket = bucket
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return boto3.client("s3")
-
-    def keep(self, provider: str, payload: bytes, now: datetime) -> None:
-        """Raises Unavailable."""
-        digest = hashlib.sha256(payload).hexdigest()
-        key = f"{provider}/{now:%Y-%m-%d}/{digest}"
-        with _unavailable_on_trouble_of_the_bucket():
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=payload)
-
-    def keys(self, provider: str) -> Iterator[str]:
-        """Raises Unavailable."""
-        with _unavailable_on_trouble_of_the_bucket():
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=f"{provider}/"
-            )
-            for page in pages:
-                yield from (found["Key"] for found in page.get("Contents", []))
-
-    def read(self, key: str) -> bytes:
-        """Raises Unavailable."""
-        with _unavailable_on_trouble_of_the_bucket():
-            payload: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            return payload
-
-    def drop(self, key: str) -> None:
-        """Raises Unavailable."""
-        with _unavailable_on_trouble_of_the_bucket():
-            self._client.delete_object(Bucket=self._bucket, Key=key)
-
-
-@contextmanager
-def _unavailable_on_trouble_of_the_bucket() -> Iterator[None]:
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise Unavailable("the bucket does not answer") from error

@@ -90,6 +90,16 @@ class Step:
         return summed([self.told.contribution], less=self.ledger.counted if self.ledger else {})
 
 
+def step_to(source: str, ledger: Ledger | None, found: Contribution | None) -> Step | None:
+    """From what a ledger says to what its source was found to add since that was read. None where
+    nothing was counted, and there is nothing to count yet.
+    """
+    if found is None and not (ledger and ledger.counted):
+        return None
+    position = 1 + ledger.position if ledger else 0
+    return Step(ledger, Told(source, position, found or {}))
+
+
 def summed(contributions: Iterable[Contribution], less: Contribution | None = None) -> Contribution:
     """Only what is not zero."""
     sums: dict[Cell, dict[str, int]] = {}

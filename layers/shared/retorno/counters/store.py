@@ -3,7 +3,7 @@
 import json
 import types
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
@@ -16,6 +16,7 @@ from retorno.counters.model import (
     Step,
     Told,
     latest,
+    step_to,
     summed,
     together,
 )
@@ -33,6 +34,10 @@ LEDGER = "ledger"
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
 MAX_LOOKS = 20
+
+# What each of these sources adds now. Those that are left out stay as they were counted; None is of
+# one that adds nothing yet, and will be told of again before it does.
+Look = Callable[[Sequence[str]], Mapping[str, Contribution | None]]
 
 
 class CounterItem(Model):
@@ -66,16 +71,44 @@ class Counters:
         left = latest(news)
         for _ in range(MAX_LOOKS):
             known = self._ledgers(each.source for each in left)
-            steps = [Step(known.get(each.source), each) for each in left]
-            left = []
-            for taken in together((step for step in steps if step.is_news), MAX_ITEMS_AT_ONCE):
-                try:
-                    self._write(taken)
-                except RefusedTogether:
-                    left += [step.told for step in taken]
+            steps = (Step(known.get(each.source), each) for each in left)
+            left = self._take(step for step in steps if step.is_news)
             if not left:
                 return
         raise Unavailable("the sources are being counted by too many at once")
+
+    def keep(self, sources: Iterable[str], look: Look) -> None:
+        """Brings what is counted of sources up to what they add now, for those that have no
+        revision which only grows.
+
+        Each source has to be told of whenever it may have changed. `look` reads the truth, and
+        does so after the ledgers were read; a ledger is written even where nothing differs, so
+        that whoever looked earlier and writes later is refused, and looks again. Raises
+        Unavailable.
+        """
+        left = list(dict.fromkeys(sources))
+        for _ in range(MAX_LOOKS):
+            known = self._ledgers(left)
+            found = look(left)
+            steps = (
+                step_to(source, known.get(source), found[source])
+                for source in left
+                if source in found
+            )
+            left = [each.source for each in self._take(step for step in steps if step)]
+            if not left:
+                return
+        raise Unavailable("the sources are being counted by too many at once")
+
+    def _take(self, steps: Iterable[Step]) -> list[Told]:
+        """What has to be looked at again: somebody counted its source meanwhile."""
+        refused: list[Told] = []
+        for taken in together(steps, MAX_ITEMS_AT_ONCE):
+            try:
+                self._write(taken)
+            except RefusedTogether:
+                refused += [step.told for step in taken]
+        return refused
 
     def row(self, cell: Cell) -> Amounts:
         """Without what nothing was ever added to. Raises Unavailable."""
@@ -96,8 +129,8 @@ class Counters:
             return [(item.cell, self._amounts(item)) for item in found]
 
     def _amounts(self, item: CounterItem) -> Amounts:
-        read = ((name, getattr(item, name)) for name in self._names)
-        return {name: int(amount) for name, amount in read if amount}
+        read = item.attribute_values.items()
+        return {name: int(amount) for name, amount in read if name in self._names and amount}
 
     def _ledgers(self, sources: Iterable[str]) -> Mapping[str, Ledger]:
         keys = [(_scope(source), LEDGER) for source in sources]

@@ -6,7 +6,7 @@ is nothing left to write. What has to be looked at later is told to the queue of
 written, so that a worker that dies leaves nothing that nobody comes back to.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -515,6 +515,20 @@ class OfferRecords:
         return self._store.on_offer(queue, limit, start)
 
 
+class OffersMade:
+    """Offers for those who look at what becomes of them."""
+
+    def __init__(self, store: OfferStore) -> None:
+        self._store = store
+
+    def at(self, pks: Iterable[str]) -> Mapping[str, Offer]:
+        """Those of these items of the offers table that are offers, as they are at this moment.
+
+        Raises Unavailable.
+        """
+        return self._store.offers_at(pks)
+
+
 def connector(settings: OfferSettings) -> Connector:
     """Raises Conflict where the telephone system cannot connect a caller who waits, or what it
     needs is not set; Unavailable.
@@ -554,6 +568,10 @@ def connector(settings: OfferSettings) -> Connector:
 
 def line(settings: LineSettings) -> Line:
     return Line(OfferStore(settings.offers_table))
+
+
+def offers_made(settings: LineSettings) -> OffersMade:
+    return OffersMade(OfferStore(settings.offers_table))
 
 
 def line_tracking(settings: FollowCallsSettings) -> LineTracking:

@@ -240,6 +240,11 @@ class OfferStore:
             found = self._item.batch_get(keys, consistent_read=True) if keys else []
             return {item.pk: item for item in found}
 
+    def offers_at(self, pks: Iterable[str]) -> dict[str, Offer]:
+        """Those of these items that are offers, as they are at this moment. Raises Unavailable."""
+        offered = (pk for pk in pks if pk.startswith(_offer_pk("")))
+        return {pk: _offer(item) for pk, item in self._get_many(offered).items()}
+
     def queue(self, queue: str) -> Queue:
         """As it was set up, or as one is that nobody set up. Raises Unavailable."""
         found = self._get(QUEUES, queue)

@@ -37,7 +37,7 @@ from retorno.promises.model import (
 )
 from retorno.promises.store import PromisePage, PromiseStore, position_of
 from retorno.schedules import Schedules
-from retorno.settings import KeepPromisesSettings, PromiseSettings
+from retorno.settings import KeepPromisesSettings, PromiseSettings, PromiseTableSettings
 
 # Each loser of a race looks again at what the winner wrote; so many losses are no race.
 MAX_LOOKS = 20
@@ -356,6 +356,17 @@ class Promises:
         return queue
 
 
+class PromisesMade:
+    """Promises for those who look at what becomes of them."""
+
+    def __init__(self, store: PromiseStore) -> None:
+        self._store = store
+
+    def at(self, promise_ids: Sequence[str]) -> Sequence[Promise]:
+        """Those that exist, as they are at this moment. Raises Unavailable."""
+        return self._store.get_many(promise_ids)
+
+
 def _schedule_name(promise: Promise) -> str:
     return f"promise-{promise.promise_id}-{promise.version}"
 
@@ -371,6 +382,10 @@ def keeping(settings: KeepPromisesSettings) -> Keeping:
         ),
         call_list(settings),
     )
+
+
+def promises_made(settings: PromiseTableSettings) -> PromisesMade:
+    return PromisesMade(PromiseStore(settings.promises_table, settings.time_zone))
 
 
 def promises(settings: PromiseSettings) -> Promises:

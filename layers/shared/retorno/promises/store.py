@@ -173,7 +173,7 @@ class PromiseStore:
                 last_evaluated_key=exclusive if start else None,
             )
             ids = [item.promise_id for item in found]
-            promises = self._get_many(ids)
+            promises = self.get_many(ids)
         last = found.last_evaluated_key
         return PromisePage(
             [promise for promise in promises if wanted.takes(promise)],
@@ -191,9 +191,14 @@ class PromiseStore:
             )
             return [item.promise_id for item in found]
 
-    def _get_many(self, ids: Sequence[str]) -> list[Promise]:
-        found = self._item.batch_get(ids, consistent_read=True) if ids else []
-        promises = {item.promise_id: _promise(item) for item in found}
+    def get_many(self, ids: Sequence[str]) -> list[Promise]:
+        """Those that exist, as they are at this moment, in the order asked for.
+
+        Raises Unavailable.
+        """
+        with unavailable_on_trouble():
+            found = self._item.batch_get(ids, consistent_read=True) if ids else []
+            promises = {item.promise_id: _promise(item) for item in found}
         return [promises[promise_id] for promise_id in ids if promise_id in promises]
 
 

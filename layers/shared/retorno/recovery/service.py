@@ -175,6 +175,14 @@ class PartFollowing:
         outcome = found.outcome if found.part.role is Role.MISSED else None
         return PartNews(number_key, call_id, queues, found.part, outcome)
 
+    def missed(self, keys: Sequence[tuple[str, str]]) -> list[MissedCall]:
+        """Those of the parts, by number's key and call, that are missed calls at this moment.
+
+        Raises Unavailable.
+        """
+        found = self._store.get_many(keys)
+        return [each.missed_call for each in found if each.part.role is Role.MISSED]
+
 
 class MissedCalls:
     """What people see of missed calls, and what they may decide about them."""

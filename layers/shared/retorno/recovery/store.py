@@ -201,6 +201,11 @@ class RecoveryStore:
             except self._item.DoesNotExist:
                 return None
 
+    def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Stored]:
+        """By number's key and call; as they are at this moment. Raises Unavailable."""
+        with unavailable_on_trouble():
+            return [_stored(item) for item in self._item.batch_get(keys, consistent_read=True)]
+
     def missed(self, wanted: MissedFilter, limit: int, before: str | None) -> MissedPage:
         """Missed calls, newest first, those that stand before `before`.
 

@@ -15,7 +15,12 @@ from retorno.dynamodb import RefusedTogether, Write, write_together
 from retorno.errors import InvalidInput, NotFound, RetornoError, Unavailable
 from retorno.moments import moment_to_come
 from retorno.phone import NumberPlan
-from retorno.settings import AgentSettings, AssignmentSettings, AssignmentTableSettings
+from retorno.settings import (
+    AgentSettings,
+    AssignmentSettings,
+    AssignmentTableSettings,
+    PendingContactSettings,
+)
 from retorno.telemarketing.assignments.model import (
     LISTED,
     AgainWish,
@@ -144,6 +149,32 @@ class Assignments:
 
 def _stands(assignment: Assignment, ordinal: int) -> bool:
     return assignment.schedule is not None and assignment.schedule.ordinal == ordinal
+
+
+class Pending(NamedTuple):
+    """A customer who is to be contacted in a campaign."""
+
+    assignment: Assignment
+    campaign: Campaign
+
+
+class PendingContacts:
+    """What telemarketing still wants of a customer."""
+
+    def __init__(self, assignments: Assignments, setup: Setup, zone: ZoneInfo) -> None:
+        self._assignments = assignments
+        self._setup = setup
+        self._zone = zone
+
+    def of(self, customer_id: str, now: datetime) -> list[Pending]:
+        """In which campaigns that run today they are to be contacted. Raises Unavailable."""
+        today = now.astimezone(self._zone).date()
+        pending = [
+            Pending(each, self._setup.campaign(each.campaign_id))
+            for each in self._assignments.of_customer(customer_id)
+            if each.state is not State.CONCLUDED
+        ]
+        return [each for each in pending if each.campaign.runs_on(today)]
 
 
 class AssignmentChange(NamedTuple):
@@ -535,6 +566,10 @@ def check_of_team(
 
 def assignments(settings: AssignmentTableSettings) -> Assignments:
     return Assignments(assignment_store(settings))
+
+
+def pending_contacts(settings: PendingContactSettings) -> PendingContacts:
+    return PendingContacts(assignments(settings), setup(settings), settings.time_zone)
 
 
 def planning(settings: AssignmentSettings) -> Planning:

@@ -1,0 +1,1 @@
+"""How long callers may wait, and whether they did."""
