@@ -1,10 +1,13 @@
-"""The commands of the embedded cloud: `python -m local up`, `deploy`, `status`, `logs`, `down`."""
+"""The commands of the embedded cloud: `python -m local up`, `deploy`, `status`, `logs`, `live`,
+`down`.
+"""
 
 import argparse
 import sys
+from datetime import datetime
 from pathlib import Path
 
-from local import cloud, emulator, logs
+from local import cloud, emulator, live, logs
 from local.errors import CloudError
 from local.stack import HOME, Stack
 
@@ -41,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     logs_parser = commands.add_parser("logs", help="show what the functions write")
     logs_parser.add_argument("-f", "--follow", action="store_true", help="until interrupted")
     logs_parser.set_defaults(run=_logs)
+    live_parser = commands.add_parser("live", help="watch what a user may see, as it changes")
+    live_parser.add_argument(
+        "--as", dest="user", default="supervisor", choices=["agent", "supervisor", "admin"]
+    )
+    live_parser.add_argument("--queue", action="append", default=[], help="only of this; repeat")
+    live_parser.set_defaults(run=_live)
     commands.add_parser("down", help="stop it; its state is kept").set_defaults(run=_down)
     return parser
 
@@ -71,6 +80,14 @@ def _logs(arguments: argparse.Namespace) -> None:
     emulator.require(arguments.home)
     for line in logs.read(Stack.read(arguments.home), follow=arguments.follow):
         print(line, flush=True)
+
+
+def _live(arguments: argparse.Namespace) -> None:
+    emulator.require(arguments.home)
+    stack = Stack.read(arguments.home)
+    watcher = live.Watcher(stack.live_url, stack.tokens[arguments.user], arguments.queue)
+    for change in watcher.follow():
+        print(live.line(change, datetime.now().astimezone()), flush=True)
 
 
 def _down(arguments: argparse.Namespace) -> None:

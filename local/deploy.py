@@ -11,11 +11,11 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from yaml import YAMLError
 
 from local.aws import REGION, Clients
-from local.emulator import Emulator
+from local.emulator import ADDRESS, Emulator
 from local.errors import CloudError
 from local.package import Archive, archives
 from local.stack import ROOT, Stack
-from local.transform import expand, load
+from local.transform import expand, live_id, load
 from local.users import sign_in_all
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         parameters=parameters,
         code=_upload(clients.s3, archives(sam)),
         api_id=name,
+        endpoint_url=emulator.endpoint_url,
         run=emulator.started_at,
     )
     clients.s3.put_object(Bucket=CODE_BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(template))
@@ -68,6 +69,7 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
         port=emulator.port,
         endpoint_url=emulator.endpoint_url,
         api_url=api_url,
+        live_url=f"ws://{ADDRESS}:{emulator.port}/_aws/execute-api/{live_id(name)}/live",
         resources=resources,
         tokens=sign_in_all(clients.cognito, resources["UserPool"], resources["UserPoolClient"]),
         webhook_secret=_secret(clients, resources["WebhookSecret"]),

@@ -17,7 +17,9 @@ from typing import TextIO
 from local.aws import REGION
 from local.environment import ensure_python
 from local.errors import CloudError
+from local.stack import ROOT
 
+MINISTACK = ROOT / "local/run_ministack.py"
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 4566
 START_SECONDS = 60
@@ -118,7 +120,8 @@ def _launch(python: Path, home: Path, port: int, record: TextIO) -> "subprocess.
     temporary.mkdir()
     with _log(home).open("wb") as log:
         process = subprocess.Popen(
-            [python, "-m", "ministack"],
+            # Without -P, the modules beside it would stand for MiniStack's own.
+            [python, "-P", MINISTACK],
             cwd=home,
             env=_settings(home, port),
             stdin=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ class Stack:
     port: int
     endpoint_url: str
     api_url: str
+    live_url: str
     resources: dict[str, str]
     """Physical ids by logical id."""
     tokens: dict[str, str] = field(repr=False)

@@ -36,12 +36,14 @@ def expand(
     parameters: Mapping[str, str],
     code: Mapping[str, Json],
     api_id: str,
+    endpoint_url: str,
     run: int,
 ) -> Json:
     """The template in plain CloudFormation.
 
-    `code` says for each layer and function where in S3 it lies. The HTTP API gets the id `api_id`.
-    `run` is a number that changes with each start of the emulator.
+    `code` says for each layer and function where in S3 it lies. The HTTP API gets the id `api_id`,
+    and the WebSocket API `live_id(api_id)`. `endpoint_url` is where the emulator answers, and `run`
+    a number that changes with each of its starts.
     """
     sam = deepcopy(template)  # the translator works in place
     for name, place in code.items():
@@ -55,8 +57,15 @@ def expand(
     _bridge_streams(expanded["Resources"], run)
     _bridge_secrets(expanded["Resources"])
     _bridge_schedules(expanded["Resources"])
+    _bridge_batches(expanded["Resources"])
+    _bridge_alarms(expanded["Resources"])
     _bridge_http_apis(expanded["Resources"], api_id)
+    _bridge_websocket_apis(expanded["Resources"], live_id(api_id), endpoint_url)
     return expanded
+
+
+def live_id(api_id: str) -> str:
+    return f"{api_id}-live"
 
 
 def _bridge_addresses(parameters: Json) -> None:
@@ -118,6 +127,30 @@ def _bridge_schedules(resources: Json) -> None:
             role["Policies"] = json.loads(of_default)
 
 
+def _bridge_batches(resources: Json) -> None:
+    """To MiniStack it is an action of its own to send many messages at once."""
+    for role in _properties(resources, "AWS::IAM::Role").values():
+        role["Policies"] = _with_batches(role.get("Policies", []))
+
+
+def _with_batches(node: Any) -> Any:
+    match node:
+        case {"Action": "sqs:SendMessage", **rest}:
+            return {"Action": ["sqs:SendMessage", "sqs:SendMessageBatch"], **rest}
+        case dict():
+            return {key: _with_batches(value) for key, value in node.items()}
+        case list():
+            return [_with_batches(value) for value in node]
+    return node
+
+
+def _bridge_alarms(resources: Json) -> None:
+    """A stack has 500 resources at most, and each route is one here: there is no room for alarms,
+    of which nobody would be told."""
+    for name in _properties(resources, "AWS::CloudWatch::Alarm"):
+        del resources[name]
+
+
 def _bridge_http_apis(resources: Json, api_id: str) -> None:
     """MiniStack ignores the OpenAPI body of an HTTP API, which would be left without routes.
 
@@ -125,6 +158,8 @@ def _bridge_http_apis(resources: Json, api_id: str) -> None:
     be more than a stack may have: each function gets one.
     """
     for name, api in _properties(resources, "AWS::ApiGatewayV2::Api").items():
+        if "Body" not in api:
+            continue
         body = api.pop("Body")
         api |= {
             "Name": {"Ref": "AWS::StackName"},
@@ -133,10 +168,24 @@ def _bridge_http_apis(resources: Json, api_id: str) -> None:
         }
         resources |= _authorizers(name, body) | _routes(name, body)
     for name, permission in _properties(resources, "AWS::Lambda::Permission").items():
-        if permission["Principal"] == "apigateway.amazonaws.com":
+        if "__ApiId__" in str(permission.get("SourceArn")):
             del resources[name]
             function = permission["FunctionName"]["Ref"]
             resources[f"{function}ApiPermission"] = _permission(permission)
+
+
+def _bridge_websocket_apis(resources: Json, api_id: str, endpoint_url: str) -> None:
+    """Addresses of services, which AWS makes of its own domain names, are the emulator's."""
+    for api in _properties(resources, "AWS::ApiGatewayV2::Api").values():
+        if api["ProtocolType"] == "WEBSOCKET":
+            api["Tags"] = {**api.get("Tags", {}), "ms-custom-id": api_id}
+    addresses = {
+        "CONNECTIONS_URL": f"{endpoint_url}/_aws/execute-api/{api_id}/live",
+        "TOKEN_KEYS_URL": {"Fn::Sub": f"{endpoint_url}/${{UserPool}}/.well-known/jwks.json"},
+    }
+    for function in _properties(resources, "AWS::Lambda::Function").values():
+        variables = function["Environment"]["Variables"]
+        variables |= {name: url for name, url in addresses.items() if name in variables}
 
 
 def _permission(of_one_route: Json) -> Json:

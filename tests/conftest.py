@@ -1,10 +1,11 @@
 """What all tests share: no way to a real account, a stack in moto, a clock that stands still."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -39,6 +40,12 @@ settings.register_profile("retorno", deadline=None)
 settings.load_profile("retorno")
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: who runs the stack's tests waits most of the time."""
+    return 1 + (yield)
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
     """The wall clock of the functions, which stands at noon of 2 March 2026 until it is set."""
@@ -51,15 +58,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
 # client together from them.
 MOTO: Final[DefaultConfig] = {"core": {"reset_boto3_session": False}}
 one_session = cache(get_session)
-one_client = cache(boto3.client)
+new_client = boto3.client
+
+
+@cache
+def client_at(endpoint_url: str | None, service: str, **options: Any) -> Any:
+    return new_client(service, endpoint_url=endpoint_url, **options)  # type: ignore[call-overload]
+
+
+def one_client(service: str, **options: Any) -> Any:
+    """One for all tests, or, where a test plays the service itself, for this address of it."""
+    return client_at(os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"), service, **options)
+
+
+@contextmanager
+def moto() -> Iterator[None]:
+    """AWS in this process, with nothing in it."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws(config=MOTO):
+        patch.setattr("pynamodb.connection.base.get_session", one_session)
+        patch.setattr(boto3, "client", one_client)
+        yield
 
 
 @pytest.fixture
-def deployment(clock: StoppedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+def deployment(clock: StoppedClock) -> Iterator[Deployment]:
     """The whole stack, with cold functions."""
-    monkeypatch.setattr("pynamodb.connection.base.get_session", one_session)
-    monkeypatch.setattr(boto3, "client", one_client)
-    with mock_aws(config=MOTO):
+    with moto():
         forget()
         yield deployed()
         forget()

@@ -208,11 +208,11 @@ class DashboardView(BaseModel):
     def table(self) -> Iterator[list[str]]:
         """The groups, or else the total, as rows of text, the header first."""
         every = FiguresView.of(Figures(), ALL_SECTIONS, self.service_level.of)
-        columns = [name for name, _ in _cells(every.model_dump(mode="json"))]
+        columns = [name for name, _ in _cells(every.model_dump())]
         yield ["group", *columns]
         rows = [(item.group, item) for item in self.items] if self.group_by else [("", self.total)]
         for group, figures in rows:
-            cells = dict(_cells(figures.model_dump(mode="json")))
+            cells = dict(_cells(figures.model_dump()))
             yield [group, *(cells.get(name, "") for name in columns)]
 
 
@@ -222,4 +222,4 @@ def _cells(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
         if isinstance(value, Mapping):
             yield from _cells(value, f"{name}.")
         else:
-            yield f"{prefix}{name}", "" if value is None else str(value)
+            yield f"{prefix}{name}", "" if value is None else str(value).replace(".", ",")

@@ -36,6 +36,8 @@ ROWS = json.dumps({"import_id": "nobodys", "number": 0, "rows": [{"number": 2}]}
 
 LOOK = json.dumps({"queue": "vendas", "at": "2026-03-02T12:00:00.000000Z"})
 
+UPDATE = json.dumps({"kind": "call", "call_id": "nobodys", "at": "2026-03-02T12:00:00.000000Z"})
+
 EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "AggregateMetrics": (
         sqs('{"kind": "call", "call_id": "nobodys", "at": "2026-03-02T12:00:00.000000Z"}'),
@@ -77,6 +79,8 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "ImportTelemarketing": (sqs(ROWS), {"batchItemFailures": []}),
     "RunTelemarketingJobs": (sqs('{"task_id": "nobodys"}'), {"batchItemFailures": []}),
+    "PublishUpdates": (sqs(UPDATE), None),
+    "PushUpdates": ({"Records": []}, None),
     "MatchRecoveries": (deleted(call_id="nobodys"), {"batchItemFailures": []}),
     "OfferCalls": (sqs(LOOK), {"batchItemFailures": []}),
     "SplitImports": (UPLOADED, None),
@@ -250,3 +254,18 @@ def test_a_call_is_written_and_read(stack: Stack) -> None:
     request = http("GET /calls/{call_id}", path="/calls/written", claims=SUPERVISOR)
     with running("ReadCalls", variables("ReadCalls", stack)) as read:
         assert answer(read.ask(request)).body["status"] == "queued"
+
+
+def test_a_user_is_let_in_to_watch(stack: Stack) -> None:
+    """Which takes the library that is compiled for the processor."""
+    pool = stack.resources["UserPool"]
+    asking = variables("PushUpdates", stack) | {
+        "TOKEN_ISSUER": f"https://cognito-idp.{stack.region}.amazonaws.com/{pool}",
+        "TOKEN_KEYS_URL": f"{stack.endpoint_url}/{pool}/.well-known/jwks.json",
+    }
+    connecting = {
+        "requestContext": {"eventType": "CONNECT", "connectionId": "hers"},
+        "headers": {"Authorization": f"Bearer {stack.tokens['supervisor']}"},
+    }
+    with running("PushUpdates", asking) as push:
+        assert push.ask(connecting) == {"statusCode": 200}

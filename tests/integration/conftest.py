@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from tests.conftest import MOTO, one_client, one_session
+from tests.conftest import moto
 from tests.support.tables import create_table
 
 
@@ -16,9 +14,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr("pynamodb.connection.base.get_session", one_session)
-    monkeypatch.setattr(boto3, "client", one_client)
-    with mock_aws(config=MOTO):
+    with moto():
         yield
 
 

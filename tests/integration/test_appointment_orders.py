@@ -19,6 +19,7 @@ from retorno.callbacks.store import ContactStore
 from retorno.calls.model import CallRules, facts_of
 from retorno.calls.service import CallReader
 from retorno.calls.store import CallStore
+from retorno.changes import Onlookers
 from retorno.customers.model import Customer
 from retorno.customers.service import CustomerDirectory
 from retorno.errors import RetornoError
@@ -86,6 +87,7 @@ class World:
             self.desk.setup,
             cast(CustomerDirectory, directory),
             EventBus("bus"),
+            Onlookers([]),
             ZONE,
         )
         self.rules = CallRules()

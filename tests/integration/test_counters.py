@@ -347,7 +347,7 @@ def test_whoever_is_looked_at_in_any_order_counts_as_they_are(
 
 
 def as_it_was_in_between(counters: Counters, table: Table) -> Contribution:
-    """One looks, then the source is again as it was counted, another looks, and the first writes."""
+    """One looks; the source is as it was counted again; another looks, and the first writes."""
     life: list[Contribution | None] = [None, {HERE: {"sales": 1}}, {}, {HERE: {"sales": 1}}]
     truths = Truths([life])
     truths.change("0")
@@ -391,13 +391,13 @@ def test_what_adds_nothing_yet_costs_no_write() -> None:
             return super().served(operation, parameters)
 
     with counting(Watched()) as counters:
-        counters.keep("s", lambda sources: dict.fromkeys(sources))
+        counters.keep("s", dict.fromkeys)
         counters.keep("s", lambda sources: {})
     assert set(written) == {"BatchGetItem"}
 
 
 def test_what_is_no_longer_found_stays_as_it_was_counted() -> None:
     with counting(Table()) as counters:
-        counters.keep("s", lambda sources: dict.fromkeys(sources, {HERE: {"sales": 2}}))
+        counters.keep("s", lambda sources: {each: {HERE: {"sales": 2}} for each in sources})
         counters.keep("s", lambda sources: {})
         assert counters.row(HERE) == {"sales": 2}

@@ -5,8 +5,6 @@ from itertools import count
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
-from moto.core.config import DefaultConfig
 
 from retorno.customers.model import CustomerDraft
 from retorno.customers.service import CustomerRecords
@@ -14,10 +12,10 @@ from retorno.customers.store import CustomerItem, CustomerStore
 from retorno.dynamodb import bind
 from retorno.errors import Conflict, NotFound
 from retorno.phone import NumberPlan
+from tests.conftest import moto
 from tests.support.tables import create_table
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-MOTO: DefaultConfig = {"core": {"reset_boto3_session": False}}
 
 numbers = st.none() | st.sampled_from(["11987654321", "+551187654321", "1130001000"])
 drafts = st.builds(
@@ -37,7 +35,7 @@ def test_every_lead_is_that_of_a_record_and_every_record_has_its_leads(
     steps: list[tuple[str, CustomerDraft | None]],
 ) -> None:
     """Each step makes or replaces a customer, or deletes it where there is no draft."""
-    with mock_aws(config=MOTO):
+    with moto():
         name = create_table("CustomersTable", "customers")
         ids = map(str, count(100))
         records = CustomerRecords(CustomerStore(name), NumberPlan("BR"), lambda: next(ids))

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,9 @@ from retorno.offers.store import OfferStore
 from retorno.promises.model import Promise
 from retorno.promises.model import State as PromiseState
 from retorno.promises.store import PromiseStore
+from retorno.quotes.model import Quote
+from retorno.quotes.model import State as QuoteState
+from retorno.quotes.store import QuoteStore
 from retorno.settings import DashboardSettings
 from retorno.telephony.ports import AnsweredBy, Direction, Stage
 from tests.support.clock import StoppedClock
@@ -292,6 +296,52 @@ def test_promises_by_what_became_of_them(board: Wallboard) -> None:
     assert board.total(agent="ana")["promises"]["missed"] == 0
 
 
+def quote(name: str, **values: Any) -> Quote:
+    return Quote(
+        name=name,
+        call_id="2",
+        wish_digest="",
+        number=JOAO,
+        customer_id=None,
+        queue="suporte",
+        agent="bia",
+        description=None,
+        value=Decimal("250"),
+        created_at=BEGINNING,
+        created_by="bia",
+        **values,
+    )
+
+
+def test_the_quotes_of_a_call_count_together(board: Wallboard) -> None:
+    a_morning(board)
+    store = QuoteStore("quotes")
+    for name in "ab":
+        store.save(quote(name))
+    quotes = board.total()["quotes"]
+    assert (quotes["calls"], quotes["quotes"], quotes["open"], quotes["won"]) == (1, 2, 2, 0)
+    store.save(quote("a", state=QuoteState.WON, won_value=Decimal("199.90"), version=2))
+    store.save(quote("b", state=QuoteState.LOST, reason="preço", version=2))
+    total = board.total(agent="bia")
+    assert total["quotes"] == {
+        **{"calls": 1, "calls_won": 1, "quotes": 2, "open": 0, "won": 1, "lost": 1},
+        "won_value": "199.90",
+        "conversion_of_calls_with_a_quote": 1,
+    }
+    assert total["conversion_of_answered_calls"] == 1
+    assert board.total(queue="suporte")["quotes"] == total["quotes"]
+    assert board.total()["conversion_of_answered_calls"] == 0.5
+
+
+def test_waits_are_counted_where_they_are_judged(board: Wallboard) -> None:
+    a_morning(board)
+    board.deployment.count()
+    day = {"from": "2026-03-02", "to": "2026-03-02"}
+    event = http("GET /wait-compliance", query=day, claims=SUPERVISOR)
+    answer = board.deployment.ask("ManageWaits", event)
+    assert (answer.status, answer.body["total"]["waits"]) == (200, 2)
+
+
 def test_how_the_call_list_stands(board: Wallboard) -> None:
     store = ContactStore("contacts")
     contact = Contact(
@@ -335,12 +385,12 @@ def test_groups_as_a_table(board: Wallboard) -> None:
     board.deployment.count()
     rows = table(board, format="csv", group_by="agent")
     assert [(row["group"], row["talk_seconds"]) for row in rows] == [
-        ("'=1+1", "0.0"),
-        ("ana", "60.0"),
-        ("bia", "60.0"),
+        ("'=1+1", "0,0"),
+        ("ana", "60,0"),
+        ("bia", "60,0"),
     ]
     assert rows[1]["inbound.service_level"] == ""
-    assert (rows[1]["missed.won_back"], rows[1]["quotes.won_value"]) == ("1", "0.00")
+    assert (rows[1]["missed.won_back"], rows[1]["quotes.won_value"]) == ("1", "0,00")
     (total,) = table(board, accept="text/csv", queue="vendas")
     assert (total["group"], total["inbound.calls"], total["operators.occupancy"]) == ("", "1", "")
     by_direction = table(board, format="csv", group_by="direction")

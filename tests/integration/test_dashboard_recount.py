@@ -32,10 +32,17 @@ from tests.support.line import Died, dying
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 HOUR = timedelta(hours=1)
 AGENTS = ("ana", "bia")
+CALLS = 10
 MEASURES = {
     "inbound_waits": ("inbound", "wait_seconds"),
     "missed_first_attempts": ("missed", "first_attempt_seconds"),
     "missed_recoveries": ("missed", "recovery_seconds"),
+}
+# Of the names of a histogram's counters all but the number.
+BUCKETS = {
+    "inbound_w": "inbound_waits",
+    "missed_f": "missed_first_attempts",
+    "missed_r": "missed_recoveries",
 }
 ENDED = {"cancelled": "abandoned", "no_answer": "no_answer", "failed": "failed"}
 DECIDED = {"connected": "accepted", "rejected": "refused", "silent": "ignored"}
@@ -172,8 +179,7 @@ def counted() -> dict[tuple[str, str], Counter[str]]:
         if item["scope"].startswith("dashboard"):
             row = rows.setdefault((item.pop("scope"), item.pop("cell")), Counter())
             for name, amount in item.items():
-                measure = next((each for each in MEASURES if name.startswith(f"{each}_")), name)
-                row[measure] += int(amount)
+                row[BUCKETS.get(name.rstrip("0123456789"), name)] += int(amount)
     return rows
 
 
@@ -191,7 +197,7 @@ class Centre:
         self.reader = CallReader(board.calls, CallRules())
         self.offers = OfferStore("offers")
         self.to_look: list[dict[str, str]] = []
-        calls = [plausible_call(f"c{number}", random) for number in range(14)]
+        calls = [plausible_call(f"c{number}", random) for number in range(CALLS)]
         self.events = [event for call in calls for event in call]
         self.events += random.sample(self.events, len(self.events) // 4)
         random.shuffle(self.events)
@@ -230,7 +236,7 @@ class Centre:
 
     def somebody_listened(self) -> None:
         verdict = self.random.choice([AnsweredBy.HUMAN, AnsweredBy.VOICEMAIL])
-        for call in self.reader.present([f"c{self.random.randint(0, 13)}"]):
+        for call in self.reader.present([f"c{self.random.randrange(CALLS)}"]):
             with suppress(Conflict):
                 CallReview(self.board.calls, CallRules())(
                     call.call_id, verdict, "rita", self.board.clock.now
@@ -272,7 +278,7 @@ class Centre:
         self.look_at(self.to_look)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_counters_are_as_recounted(
     deployment: Deployment, clock: StoppedClock, seed: int
 ) -> None:

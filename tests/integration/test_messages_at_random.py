@@ -38,7 +38,7 @@ CONVERSATIONS = {
 TEXT = MessageWish(text="Olá")
 TEMPLATE = MessageWish(template=Template(name="retorno"))
 
-SEEDS = range(25)
+SEEDS = range(15)
 ACTIONS = 120
 
 

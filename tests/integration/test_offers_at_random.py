@@ -1,6 +1,7 @@
 """Callers, agents, workers that die and a telephone system in trouble, in any order at all."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from hypothesis import settings
@@ -12,14 +13,13 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from moto import mock_aws
 
 from retorno.agents.model import State as Presence
 from retorno.agents.model import Wish
 from retorno.errors import Conflict
 from retorno.offers.model import STANDING, Mode, State, Waiting
 from retorno.telephony.ports import DialFailed, DialRefused, DialUncertain, Stage
-from tests.conftest import MOTO
+from tests.conftest import moto
 from tests.support.line import AVAILABLE, QUEUE, Centre, Died, dying
 
 AGENTS = ("ana", "bia")
@@ -35,8 +35,8 @@ died_at = st.tuples(st.integers(1, 12), st.booleans())
 class CallCentre(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.mock = mock_aws(config=MOTO)
-        self.mock.start()
+        self.aws = ExitStack()
+        self.aws.enter_context(moto())
         self.centre = Centre()
         self.call_ids: list[str] = []
         self.died: datetime | None = None
@@ -171,7 +171,7 @@ class CallCentre(RuleBasedStateMachine):
             for agent in AGENTS:
                 assert centre.state(agent) is not Presence.ON_OFFER
         finally:
-            self.mock.stop()
+            self.aws.close()
 
 
 TestCallCentre = CallCentre.TestCase

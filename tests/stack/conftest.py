@@ -12,6 +12,11 @@ from local.stack import Stack
 from tests.support.api import Api
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """One worker runs all of these, and begins with them: one cloud will do, and they wait long."""
+    item.add_marker(pytest.mark.xdist_group("stack"))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with cloud.running(tmp_path_factory.mktemp("cloud")) as stack:

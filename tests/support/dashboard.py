@@ -43,7 +43,7 @@ class Wallboard:
         messages = ({**change, "at": "2026-03-02T12:00:00.000000Z"} for change in changes)
         return self.deployment.call("AggregateMetrics", sqs(*map(json.dumps, messages)))
 
-    def ask(self, claims: Claims | None = SUPERVISOR, accept: str = "", **query: str) -> Answer:
+    def ask(self, claims: Claims | None = SUPERVISOR, /, accept: str = "", **query: str) -> Answer:
         """`since` stands for "from", which Python keeps for itself."""
         named = {"from" if name == "since" else name: value for name, value in query.items()}
         event = http("GET /dashboard", query=named, headers={"accept": accept}, claims=claims)

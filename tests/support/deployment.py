@@ -70,6 +70,7 @@ class Deployment:
             "AssignmentHistoryTable": "assignment-history",
             "OperationsTable": "operations",
             "CountersTable": "counters",
+            "FeedsTable": "feeds",
             "QuotesTable": "quotes",
             "WaitsTable": "waits",
             "WaitPoliciesTable": "wait-policies",
@@ -122,6 +123,7 @@ class Deployment:
             "PromiseSchedules": SCHEDULES,
             "AppointmentSchedules": APPOINTMENTS,
             "EventBus": EVENT_BUS,
+            "UserPoolClient": "users-client",
             "ZenviaToken": _secret("zenvia-token", current=ZENVIA_TOKEN),
         }
 

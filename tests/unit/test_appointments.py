@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from retorno.calling_rules.model import Purpose
+from retorno.changes import Onlookers
 from retorno.customers.model import Customer
 from retorno.customers.service import CustomerDirectory
 from retorno.errors import NotFound, Unavailable
@@ -179,6 +180,7 @@ class Office:
             cast(Setup, SimpleNamespace(campaign=lambda campaign_id: self.campaign)),
             cast(CustomerDirectory, SimpleNamespace(some=lambda ids: customers)),
             cast(EventBus, SimpleNamespace(publish=self.publish or self.events.append)),
+            Onlookers([]),
             ZoneInfo("America/Sao_Paulo"),
         )
         following.follow(record(before, after), now)
@@ -193,7 +195,9 @@ class Office:
 
 def record(before: Assignment | None, after: Assignment) -> Record:
     images = {"OldImage": before, "NewImage": after}
-    return {"dynamodb": {name: image(each) for name, each in images.items() if each}}
+    told = {name: image(each) for name, each in images.items() if each}
+    keys = {name: told["NewImage"][name] for name in ("campaign_id", "customer_id")}
+    return {"dynamodb": {"Keys": keys, **told}}
 
 
 def image(assignment: Assignment) -> dict[str, Any]:

@@ -86,6 +86,8 @@ STATUSES = {
     "manage_telemarketing_files/new_history_import": 201,
     "manage_telemarketing_files/operations_of_march": 201,
     "manage_missed_calls/open_missed_calls": 200,
+    "push_updates/subscribe_of_nobody": 200,
+    "push_updates/without_a_token": 401,
     "manage_quotes/agent_may_not_reopen": 403,
     "manage_quotes/of_no_such_call": 422,
     "manage_quotes/open_quotes": 200,
@@ -142,6 +144,8 @@ OTHERS = {
     "dial_callbacks/ana_is_free",
     "fill_call_list/missed_call",
     "announce_changes/ana_is_paused",
+    "publish_updates/ana_is_paused",
+    "push_updates/feed_that_nobody_watches",
     "follow_agents/ana_is_free",
     "follow_calls/short_answer",
     "follow_do_not_call/call_me_no_more",
@@ -435,7 +439,7 @@ def test_who_was_due_and_is_no_more_is_not_told_of(deployment: Deployment) -> No
     with counted() as requests:
         answer = invoke(deployment, "follow_assignments/customer_is_due")
     assert answer == {"batchItemFailures": []}
-    assert requests == ["GetItem"]
+    assert requests == ["SendMessageBatch", "GetItem"]
 
 
 def test_a_promise_whose_schedule_is_lost_comes_onto_the_list(

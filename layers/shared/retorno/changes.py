@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from retorno.settings import AnnounceSettings, OnlookerSettings
+from retorno.settings import AnnounceSettings, OnlookerSettings, UpdatesSettings
 from retorno.work import AT, WorkQueue
 
 KIND = "kind"
@@ -26,9 +26,12 @@ class Kind(StrEnum):
     OFFER = "offer"
     CONTACT = "contact"
     PROMISE = "promise"
+    ASSIGNMENT = "assignment"
     QUOTE = "quote"
     MESSAGE = "message"
     WAIT = "wait"
+    DASHBOARD = "dashboard"
+    """No item: what was counted of the company's day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,11 @@ class Onlookers:
 
 def onlookers(settings: OnlookerSettings) -> Onlookers:
     return Onlookers([WorkQueue(settings.counts_queue), WorkQueue(settings.updates_queue)])
+
+
+def watchers(settings: UpdatesSettings) -> Onlookers:
+    """Those who watch live, alone."""
+    return Onlookers([WorkQueue(settings.updates_queue)])
 
 
 def announced(settings: AnnounceSettings) -> Mapping[str, Kind]:

@@ -214,9 +214,12 @@ class CallTrackingSettings(CallSettings):
     operations_table: str
 
 
-class OnlookerSettings(Settings):
-    counts_queue: str
+class UpdatesSettings(Settings):
     updates_queue: str
+
+
+class OnlookerSettings(UpdatesSettings):
+    counts_queue: str
 
 
 class AnnounceSettings(OnlookerSettings):
@@ -290,7 +293,11 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     public_url: str | None = None
 
 
-class OfferSettings(CallSettings, AgentSettings, LineSettings, ReachedSettings):
+class OfferRecordSettings(AgentSettings, LineSettings):
+    pass
+
+
+class OfferSettings(CallSettings, OfferRecordSettings, ReachedSettings):
     offers_queue: str
     dial_provider: DialProvider
     dial_secret: str
@@ -415,7 +422,11 @@ class KeepAppointmentsSettings(AssignmentTableSettings, AgentSettings):
 
 
 class FollowAssignmentsSettings(
-    AssignmentTableSettings, TelemarketingSetupSettings, CustomerSettings, CallListSettings
+    AssignmentTableSettings,
+    TelemarketingSetupSettings,
+    CustomerSettings,
+    CallListSettings,
+    UpdatesSettings,
 ):
     appointment_schedules: str
     appointments_queue_arn: str
@@ -466,3 +477,28 @@ class AggregateMetricsSettings(
     CountWaitsSettings,
 ):
     service_level_seconds: float = Field(gt=0)
+
+
+class FeedSettings(Settings):
+    feeds_table: str
+
+
+class PublishUpdatesSettings(
+    FeedSettings,
+    MissedCallSettings,
+    OfferRecordSettings,
+    PromiseTableSettings,
+    AssignmentTableSettings,
+    TelemarketingSetupSettings,
+    MessageSettings,
+    WaitSettings,
+    CounterSettings,
+):
+    pass
+
+
+class PushUpdatesSettings(FeedSettings):
+    connections_url: str
+    token_issuer: str
+    token_audience: str
+    token_keys_url: str

@@ -27,7 +27,7 @@ from retorno.agents.model import (
     stretches_of,
     times_of,
 )
-from retorno.agents.store import AgentStore, Changed, NamePage, new_place
+from retorno.agents.store import AgentStore, Changed, NamePage, agent_of, new_place
 from retorno.calls.model import CallRules
 from retorno.calls.service import call_rules, change_of
 from retorno.dynamodb import Write
@@ -86,6 +86,11 @@ class Agents:
     def one(self, agent: str) -> Stored:
         """Raises NotFound, Unavailable."""
         return _one(self._store, agent)
+
+    @staticmethod
+    def told_of(keys: Mapping[str, str]) -> str | None:
+        """The agent whose record has these keys; None where they are of something else."""
+        return agent_of(keys)
 
     def telephone_of(self, agent: str) -> str | None:
         """What rings for an agent; None where nobody said it. Raises Unavailable."""

@@ -281,6 +281,11 @@ def new_place(record: Mapping[str, Any]) -> Place | None:
     return Place(queue, sk[STAMP_LENGTH + 1 :], read_stamp(sk[:STAMP_LENGTH]))
 
 
+def agent_of(keys: Mapping[str, str]) -> str | None:
+    """Whose record has these keys; None where they are another item's."""
+    return _agent(keys["pk"]) if keys["sk"] == RECORD else None
+
+
 def _pk(agent: str) -> str:
     return f"agent#{agent}"
 

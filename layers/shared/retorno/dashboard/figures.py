@@ -45,7 +45,7 @@ class Section(BaseModel):
         """Those of its counters."""
         for name, field in cls.model_fields.items():
             if field.annotation is Histogram:
-                yield from (f"{section}_{name}_{bucket}" for bucket in BUCKETS)
+                yield from (_of_bucket(section, name, bucket) for bucket in BUCKETS)
             else:
                 yield f"{section}_{name}"
 
@@ -53,12 +53,12 @@ class Section(BaseModel):
     def read(cls, section: str, amounts: Amounts) -> Self:
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
-            key = f"{section}_{name}"
             if field.annotation is Histogram:
-                found = ((bucket, amounts.get(f"{key}_{bucket}", 0)) for bucket in BUCKETS)
-                values[name] = Histogram(counts={bucket: many for bucket, many in found if many})
+                many = {each: amounts.get(_of_bucket(section, name, each), 0) for each in BUCKETS}
+                counts = {bucket: count for bucket, count in many.items() if count}
+                values[name] = Histogram(counts=counts)
             else:
-                values[name] = amounts.get(key, 0)
+                values[name] = amounts.get(f"{section}_{name}", 0)
         return cls(**values)
 
     def amounts(self, section: str) -> Amounts:
@@ -66,10 +66,15 @@ class Section(BaseModel):
         for name, value in self:
             if isinstance(value, Histogram):
                 buckets = value.counts.items()
-                found |= {f"{section}_{name}_{bucket}": many for bucket, many in buckets}
+                found |= {_of_bucket(section, name, each): many for each, many in buckets}
             elif value:
                 found[f"{section}_{name}"] = int(value)
         return found
+
+
+def _of_bucket(section: str, name: str, bucket: int) -> str:
+    """Such as "inbound_w12", of its waits. A row has many, and each write pays for their names."""
+    return f"{section}_{name[0]}{bucket}"
 
 
 class Talk(Section):

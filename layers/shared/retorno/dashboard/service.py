@@ -32,12 +32,12 @@ from retorno.promises.service import PromisesMade, promises_made
 from retorno.quotes.model import QuotesOfCall
 from retorno.quotes.service import QuoteReader, quote_reader
 from retorno.recovery.service import PartFollowing, part_following
-from retorno.settings import AggregateMetricsSettings, DashboardSettings
+from retorno.settings import AggregateMetricsSettings, CounterSettings
 from retorno.times import stamp
 from retorno.waits.service import WaitCounting, wait_counting
 
 # What is read while someone waits: some ten megabytes of rows.
-MAX_ROWS = 20_000
+MAX_ROWS = 10_000
 
 # The key attributes of the items of each kind, as far as they tell one from another.
 KEYS: Mapping[Kind, tuple[str, ...]] = {
@@ -101,11 +101,11 @@ class Counting:
 
     def _times(self, changes: Iterable[Change]) -> Iterator[Told]:
         """A stretch of presence is written once, and never adds anything else."""
-        keys = [
+        keys = {
             (change.keys["pk"], change.keys["sk"])
             for change in changes
             if change.kind is Kind.AGENT
-        ]
+        }
         for agent, stretch in self._records.times.at(keys):
             for day, added in of_stretch(agent, stretch, self._rules).items():
                 source = f"{ALL}#{Kind.AGENT}#{agent}#{stamp(stretch.begin)}#{day}"
@@ -242,5 +242,5 @@ def counting(settings: AggregateMetricsSettings) -> Counting:
     return Counting(counters, records, wait_counting(settings), rules)
 
 
-def dashboard_reader(settings: DashboardSettings) -> Dashboard:
+def dashboard_reader(settings: CounterSettings) -> Dashboard:
     return Dashboard(Counters(settings.counters_table, NAMES), settings.time_zone)

@@ -36,7 +36,7 @@ from retorno.messages.model import (
     tracked_by,
 )
 from retorno.messages.refusals import SESSION_OVER, explained
-from retorno.messages.store import Changed, ConversationPage, MessageStore, place_of
+from retorno.messages.store import RECORD, Changed, ConversationPage, MessageStore, place_of
 from retorno.messages.whatsapp_http import MessageRefused, MessageUncertain, WhatsApp
 from retorno.observability import count, logger
 from retorno.phone import NumberPlan
@@ -427,6 +427,11 @@ class Conversations:
     def __init__(self, store: MessageStore, plan: NumberPlan) -> None:
         self._store = store
         self._plan = plan
+
+    @staticmethod
+    def told_of(keys: Mapping[str, str]) -> str | None:
+        """The conversation whose own item has these keys; None where they are of something else."""
+        return keys["conversation"] if keys["entry"] == RECORD else None
 
     def summary(self, conversation: str) -> ConversationSummary | None:
         """As it is at this moment; None where nobody has written yet. Raises Unavailable."""

@@ -191,7 +191,21 @@ class Keeping:
         return ended
 
 
-class Promises:
+class PromiseRecords:
+    """Promises as they are at this moment."""
+
+    def __init__(self, store: PromiseStore) -> None:
+        self._store = store
+
+    def one(self, promise_id: str) -> Promise:
+        """Raises NotFound, Unavailable."""
+        promise = self._store.get(promise_id)
+        if promise is None:
+            raise NotFound("there is no such promise")
+        return promise
+
+
+class Promises(PromiseRecords):
     """Promises as people make, see, change and cancel them.
 
     `by` is an operator, who may change their own and those of nobody in particular, and None for
@@ -205,7 +219,7 @@ class Promises:
         rules: CallingRules,
         agents: Agents,
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._keeping = keeping
         self._rules = rules
         self._agents = agents
@@ -227,13 +241,6 @@ class Promises:
                 found = self.one(promise_id)
         if found.wish_digest != wish.digest:
             raise InvalidInput("Idempotency-Key", "was used for another request")
-        return found
-
-    def one(self, promise_id: str) -> Promise:
-        """Raises NotFound, Unavailable."""
-        found = self._store.get(promise_id)
-        if found is None:
-            raise NotFound("there is no such promise")
         return found
 
     def page(
@@ -382,6 +389,10 @@ def keeping(settings: KeepPromisesSettings) -> Keeping:
         ),
         call_list(settings),
     )
+
+
+def promise_records(settings: PromiseTableSettings) -> PromiseRecords:
+    return PromiseRecords(PromiseStore(settings.promises_table, settings.time_zone))
 
 
 def promises_made(settings: PromiseTableSettings) -> PromisesMade:

@@ -28,6 +28,7 @@ from retorno.settings import (
     FollowCallsSettings,
     ManageWaitsSettings,
     WaitRuleSettings,
+    WaitSettings,
     WatchWaitsSettings,
 )
 from retorno.times import Period
@@ -161,6 +162,17 @@ class WaitCounting:
         self._counters.count(told_of(wait) for wait in self._store.get_many(call_ids))
 
 
+class WaitRecords:
+    """Waits as they are at this moment."""
+
+    def __init__(self, store: WaitStore) -> None:
+        self._store = store
+
+    def one(self, call_id: str) -> Wait | None:
+        """None where nobody waited. Raises Unavailable."""
+        return self._store.get(call_id)
+
+
 class WaitPolicies:
     """How leaders set how long callers may wait. A change is for waits that begin after it."""
 
@@ -290,6 +302,10 @@ def wait_watch(settings: WatchWaitsSettings) -> WaitWatch:
 
 def wait_counting(settings: CountWaitsSettings) -> WaitCounting:
     return WaitCounting(WaitStore(settings.waits_table), Counters(settings.counters_table, NAMES))
+
+
+def wait_records(settings: WaitSettings) -> WaitRecords:
+    return WaitRecords(WaitStore(settings.waits_table))
 
 
 def wait_policies(settings: ManageWaitsSettings) -> WaitPolicies:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from retorno.agents.model import State as Presence
 from retorno.agents.service import Agents, agents
 from retorno.callbacks.service import CallList, call_list
+from retorno.changes import Kind, Onlookers, change_of, watchers
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.errors import NotFound, RetornoError, Unavailable
 from retorno.events import EventBus
@@ -81,7 +82,8 @@ class Firing:
 
 class Following:
     """Follows the assignments table's stream: makes and drops the schedules of appointments, and
-    sees to those that are due. What fails comes again, so nothing is left half done.
+    sees to those that are due, and has them shown. What fails comes again, so nothing is left half
+    done.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Following:
         setup: Setup,
         directory: CustomerDirectory,
         bus: EventBus,
+        watchers: Onlookers,
         zone: ZoneInfo,
     ) -> None:
         self._assignments = assignments
@@ -100,6 +103,7 @@ class Following:
         self._setup = setup
         self._directory = directory
         self._bus = bus
+        self._watchers = watchers
         self._zone = zone
 
     def follow(self, record: Mapping[str, Any], now: datetime) -> None:
@@ -108,6 +112,8 @@ class Following:
         Raises Unavailable.
         """
         before, after = assignment_change(record)
+        if any(each and each.due for each in (before, after)):
+            self._watchers.tell([change_of(Kind.ASSIGNMENT, record)], now)
         if after is None:
             return
         if before and before.schedule:
@@ -175,5 +181,6 @@ def following(settings: FollowAssignmentsSettings) -> Following:
         setup(settings),
         customer_directory(settings),
         EventBus(settings.event_bus),
+        watchers(settings),
         settings.time_zone,
     )

@@ -1,0 +1,424 @@
+"""Feeds that many write and watch at the same time: in every order of their requests, and through
+any history of changes, cuts and workers that die.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from botocore.client import BaseClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from local.live import Picture
+from retorno.changes import Change, Kind
+from retorno.dynamodb import write_together
+from retorno.realtime import store as store_module
+from retorno.realtime.connections import Gone
+from retorno.realtime.model import SUPERVISORS, Sight, Watch, feed_of_agent
+from retorno.realtime.service import Publishing, Pushing, Watching
+from retorno.realtime.store import FeedStore
+from tests.support.quick_dynamodb import Item, QuickDynamoDB
+from tests.support.turns import Job, Table, every_order
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ENDS = NOW + timedelta(hours=8)
+
+
+class Killed(BaseException):
+    pass
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A call, as its record has it."""
+
+    state: str
+    agent: str | None = None
+    queue: str = "vendas"
+    present: bool = True
+
+
+@dataclass
+class Line:
+    """A connection and the client at its other end, who reads when the test says so."""
+
+    picture: Picture
+    queues: frozenset[str]
+    sent: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        while self.sent:
+            self.picture.take(json.loads(self.sent.pop(0)))
+
+
+class World:
+    """Feeds in memory; each request gives way to others, and may be the last."""
+
+    def __init__(self) -> None:
+        self.table = Table()
+        self.store = FeedStore("feeds")
+        self.publishing = Publishing(self.store, self.look)
+        self.watching = Watching(self.store, self)
+        self.pushing = Pushing(self.store, self)
+        self.begin()
+
+    def begin(self) -> None:
+        self._dynamodb = QuickDynamoDB({"FeedsTable": "feeds"}, self._told)
+        self.truths: dict[str, Truth] = {}
+        self.records: list[dict[str, Any]] = []
+        self.lines: dict[str, Line] = {}
+        self.dies_after: int | None = None
+
+    @contextmanager
+    def running(self) -> Iterator["World"]:
+        with (
+            patch.object(BaseClient, "_make_api_call", lambda _, *asked: self._request(*asked)),
+            patch("retorno.realtime.service.time.sleep"),
+            patch("retorno.realtime.service.POSTS_AT_ONCE", 1),
+        ):
+            yield self
+
+    def _request(self, operation: str, asked: Any) -> Any:
+        self.table.give_way()
+        if self.dies_after is not None:
+            self.dies_after -= 1
+            if self.dies_after < 0:
+                raise Killed
+        return self._dynamodb(operation, asked)
+
+    def _told(self, table: str, key: Item, old: Item | None, new: Item | None) -> None:
+        if key["sk"] == {"S": "head"} and new:
+            images = {"Keys": key, "NewImage": new} | ({"OldImage": old} if old else {})
+            self.records.append({"dynamodb": images})
+
+    def look(self, changes: Sequence[Change], now: datetime) -> list[Sight]:
+        self.table.give_way()
+        return [self.sight(change.keys["call_id"]) for change in changes]
+
+    def sight(self, call_id: str) -> Sight:
+        truth = self.truths.get(call_id)
+        if truth is None:
+            return Sight(kind="call", thing_id=call_id, present=False)
+        return Sight(
+            kind="call",
+            thing_id=call_id,
+            present=truth.present,
+            view={"state": truth.state, "agent": truth.agent, "queue": truth.queue},
+            agents=frozenset([truth.agent] if truth.agent else ()),
+            queues=frozenset([truth.queue]),
+        )
+
+    # --- The gateway ----------------------------------------------------------------------------
+
+    def post(self, connection_id: str, message: str) -> None:
+        if connection_id not in self.lines:
+            raise Gone
+        self.lines[connection_id].sent.append(message)
+
+    def cut(self, connection_id: str) -> None:
+        self.lines.pop(connection_id, None)
+
+    # --- What is done ---------------------------------------------------------------------------
+
+    def change(self, call_id: str, truth: Truth) -> None:
+        self.truths[call_id] = truth
+
+    def publish(self, *call_ids: str) -> None:
+        changes = [Change(Kind.CALL, {"call_id": each}) for each in call_ids]
+        self.publishing.publish(changes, NOW)
+
+    def push(self) -> None:
+        told, self.records = self.records, []
+        self.pushing.push(told, NOW)
+
+    def dial_in(
+        self, connection_id: str, feed: str, picture: Picture, queues: frozenset[str] = frozenset()
+    ) -> Line:
+        watch = Watch(connection_id=connection_id, feed=feed, until=ENDS)
+        self.watching.admit(watch)
+        line = self.lines[connection_id] = Line(picture, queues)
+        return line
+
+    def subscribe(self, connection_id: str) -> None:
+        line = self.lines.get(connection_id)
+        if line:
+            said = json.loads(line.picture.subscription(line.queues))
+            after = said.get("after")
+            self.watching.subscribe(connection_id, after, frozenset(said["queues"]), NOW)
+
+    def expected(self, feed: str, queues: frozenset[str] = frozenset()) -> dict[str, Any]:
+        sights = [self.sight(call_id) for call_id in self.truths]
+        return {
+            each.thing_id: each.view
+            for each in sights
+            if each.present
+            and (feed == SUPERVISORS or feed in map(feed_of_agent, each.agents))
+            and (not queues or queues & each.queues)
+        }
+
+    def shown(self, feed: str) -> dict[str, Any]:
+        numbers = [each.seq for each in self.store.since(feed, 0)]
+        if sorted({*numbers, self.store.heads([feed])[feed].seq}) != sorted(numbers or [0]):
+            return {}
+        return {each.thing_id: each.view for each in self.store.present(feed)}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World().running() as world:
+        yield world
+
+
+FEEDS = (SUPERVISORS, feed_of_agent("ana"), feed_of_agent("bia"))
+
+
+def faults(world: World) -> list[str]:
+    """The feeds that do not show what there is, or give a number twice."""
+    return [feed for feed in FEEDS if world.shown(feed) != world.expected(feed)]
+
+
+def changed_and_published(world: World, call_id: str, truth: Truth) -> Job:
+    def job() -> None:
+        world.table.give_way()
+        world.change(call_id, truth)
+        world.publish(call_id)
+
+    return job
+
+
+# --- Two publishers at once ---------------------------------------------------------------------
+
+
+def two_publishers(world: World) -> list[Job]:
+    """The same call goes from Ana to Bia, and another one is answered."""
+    world.begin()
+    world.change("c1", Truth("answered", "ana"))
+    world.publish("c1")
+    return [
+        changed_and_published(world, "c1", Truth("answered", "bia")),
+        changed_and_published(world, "c1", Truth("ended", "bia", present=False)),
+    ]
+
+
+def test_the_last_entry_is_the_last_truth(world: World) -> None:
+    """Whoever of two comes last, and whichever of them saw what."""
+    ran = 0
+    for _ in every_order(world.table, lambda: two_publishers(world)):
+        assert faults(world) == []
+        ran += 1
+    assert ran > 200
+
+
+def test_without_the_condition_on_the_head_it_would_not_be(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unconditional(writes: Sequence[Any]) -> None:
+        for write in writes:
+            object.__setattr__(write, "condition", None)
+        write_together(writes)
+
+    monkeypatch.setattr(store_module, "write_together", unconditional)
+    assert any(faults(world) for _ in every_order(world.table, lambda: two_publishers(world)))
+
+
+def test_looking_before_the_head_is_read_would_not_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hasty(Publishing):
+        def publish(self, changes: Sequence[Change], now: datetime) -> None:
+            seen = self._look(changes, now)
+            Publishing(self._store, lambda *_: seen).publish(changes, now)
+
+    monkeypatch.setattr(world, "publishing", Hasty(world.store, world.look))
+    assert any(faults(world) for _ in every_order(world.table, lambda: two_publishers(world)))
+
+
+# --- A client that subscribes while changes are written -----------------------------------------
+
+
+def a_client_comes(world: World, after: int | None = None) -> Callable[[], list[Job]]:
+    def make() -> list[Job]:
+        world.begin()
+        world.change("c1", Truth("queued"))
+        world.change("c2", Truth("queued"))
+        world.publish("c1", "c2")
+        world.push()
+        picture = Picture()
+        world.dial_in("before", SUPERVISORS, picture)
+        world.subscribe("before")
+        line = world.lines["before"]
+        line.read()
+        world.watching.leave("before")
+        del world.lines["before"]
+        world.change("c2", Truth("ended", present=False))
+        world.publish("c2")
+        world.dial_in("now", SUPERVISORS, picture if after else Picture())
+
+        def change_and_push() -> None:
+            changed_and_published(world, "c1", Truth("answered"))()
+            world.push()
+
+        return [change_and_push, lambda: world.subscribe("now")]
+
+    return make
+
+
+@pytest.mark.parametrize("after", [None, 1])
+def test_who_comes_as_something_changes_sees_it(world: World, after: int | None) -> None:
+    ran = 0
+    for _ in every_order(world.table, a_client_comes(world, after)):
+        line = world.lines["now"]
+        line.read()
+        assert line.picture.things("call") == world.expected(SUPERVISORS)
+        assert line.picture.after == 4
+        ran += 1
+    assert ran > 100
+
+
+def test_reading_before_watching_would_miss_some(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hasty(Watching):
+        def subscribe(self, connection_id: str, *asked: Any) -> None:
+            watch = self._store.admitted(connection_id)
+            assert watch
+            for message in list(self._history(watch, None, NOW)):
+                self._connections.post(connection_id, message)
+            self._store.begin(watch)
+
+    monkeypatch.setattr(world, "watching", Hasty(world.store, world))
+
+    def misses() -> bool:
+        world.lines["now"].read()
+        return world.lines["now"].picture.things("call") != world.expected(SUPERVISORS)
+
+    assert any(misses() for _ in every_order(world.table, a_client_comes(world)))
+
+
+# --- Any history --------------------------------------------------------------------------------
+
+calls = st.sampled_from(["c1", "c2", "c3"])
+truths = st.builds(
+    Truth,
+    st.sampled_from(["queued", "answered"]),
+    st.sampled_from([None, "ana", "bia"]),
+    st.sampled_from(["vendas", "suporte"]),
+    st.booleans(),
+)
+CLIENTS = {
+    "all": (SUPERVISORS, frozenset[str]()),
+    "vendas": (SUPERVISORS, frozenset({"vendas"})),
+    "ana": (feed_of_agent("ana"), frozenset[str]()),
+}
+steps = st.one_of(
+    st.tuples(st.just("change"), calls, truths),
+    st.tuples(st.just("publish"), st.lists(calls, min_size=1), st.none() | st.integers(0, 12)),
+    st.tuples(st.just("push"), st.none() | st.integers(0, 6)),
+    st.tuples(st.just("cut"), st.sampled_from(sorted(CLIENTS))),
+    st.tuples(st.just("come"), st.sampled_from(sorted(CLIENTS)), st.none() | st.integers(0, 6)),
+    st.tuples(st.just("read"), st.sampled_from(sorted(CLIENTS))),
+)
+
+
+class History:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.pictures = {name: Picture() for name in CLIENTS}
+        self.connections: dict[str, str] = {}
+        self.untold: set[str] = set()
+        self.made = 0
+
+    def dies(self, after: int | None, job: Callable[[], object]) -> bool:
+        """Whether it was done."""
+        self.world.dies_after = after
+        try:
+            job()
+        except Killed:
+            return False
+        finally:
+            self.world.dies_after = None
+        return True
+
+    def change(self, call_id: str, truth: Truth) -> None:
+        self.world.change(call_id, truth)
+        self.untold.add(call_id)
+
+    def publish(self, call_ids: list[str], dies: int | None) -> None:
+        if self.dies(dies, lambda: self.world.publish(*call_ids)):
+            self.untold -= set(call_ids)
+
+    def push(self, dies: int | None) -> None:
+        records = list(self.world.records)
+        if not self.dies(dies, self.world.push):
+            # The stream tells it again.
+            self.world.records = [*records, *self.world.records]
+
+    def cut(self, name: str) -> None:
+        """What was sent and not yet read is lost."""
+        self.world.lines.pop(self.connections.pop(name, ""), None)
+
+    def come(self, name: str, dies: int | None) -> None:
+        self.cut(name)
+        self.made += 1
+        connection_id = self.connections[name] = f"{name}{self.made}"
+        feed, queues = CLIENTS[name]
+        self.world.dial_in(connection_id, feed, self.pictures[name], queues)
+        if not self.dies(dies, lambda: self.world.subscribe(connection_id)):
+            self.cut(name)
+
+    def read(self, name: str) -> None:
+        line = self.world.lines.get(self.connections.get(name, ""))
+        if line:
+            line.read()
+
+    def settle(self) -> None:
+        self.publish(sorted(self.untold), None) if self.untold else None
+        self.push(None)
+        for name in CLIENTS:
+            if self.connections.get(name, "") not in self.world.lines:
+                self.come(name, None)
+            self.read(name)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(steps, max_size=40))
+def test_any_history_ends_in_the_same_picture(world: World, history: list[Any]) -> None:
+    world.begin()
+    played = History(world)
+    for what, *how in history:
+        getattr(played, what)(*how)
+    played.settle()
+    assert faults(world) == []
+    for name, (feed, queues) in CLIENTS.items():
+        assert played.pictures[name].things("call") == world.expected(feed, queues), name
+
+
+# --- Who is cut off -----------------------------------------------------------------------------
+
+
+def test_who_is_gone_is_forgotten_and_whose_token_ended_is_cut_off(world: World) -> None:
+    world.begin()
+    for name in ("here", "gone", "ended"):
+        world.dial_in(name, SUPERVISORS, Picture())
+        world.subscribe(name)
+    del world.lines["gone"]
+    ended = Watch(connection_id="ended", feed=SUPERVISORS, until=NOW)
+    world.store.begin(ended)
+    world.change("c1", Truth("queued"))
+    world.publish("c1")
+    world.push()
+    assert sorted(world.lines) == ["here"]
+    assert [each.connection_id for each in world.store.watches(SUPERVISORS)] == ["here"]
+    assert world.store.admitted("gone") is None
+
+
+def test_who_never_was_admitted_is_told_nothing(world: World) -> None:
+    world.begin()
+    world.watching.leave("nobody")
+    assert world.store.watches(SUPERVISORS) == []
