@@ -9,6 +9,7 @@ from datetime import date, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import urllib3
 
@@ -75,6 +76,10 @@ class Client:
     def summary(self, since: datetime, until: datetime) -> dict[str, Any]:
         return self._get("/missed-calls/summary", _period(since, until))
 
+    def dashboard(self, first: date, last: date) -> dict[str, Any]:
+        """The figures of days, both included."""
+        return self._get("/dashboard", {"from": str(first), "to": str(last)})
+
     def dispose(self, call_id: str, code: str) -> bool:
         """Sums a call up; False where the API does not know the call yet."""
         path, also = f"/calls/{call_id}/disposition", (HTTPStatus.NOT_FOUND,)
@@ -109,6 +114,45 @@ class Client:
     def say(self, state: str, reason: str | None = None) -> None:
         """What the user, an agent, is from now on."""
         self._write("PUT", "/agents/me/presence", {"state": state, "reason": reason})
+
+    def make_quote(self, wish: dict[str, Any], key: str) -> dict[str, Any] | None:
+        """The quote; None where the API does not know its call yet."""
+        headers, also = {"Idempotency-Key": key}, (HTTPStatus.UNPROCESSABLE_ENTITY,)
+        made = self._write("POST", "/quotes", wish, also, headers)
+        return made if "quote_id" in made else None
+
+    def decide_quote(self, quote_id: str, how: str, told: dict[str, Any]) -> None:
+        """`win` or `lose`."""
+        self._write("POST", f"/quotes/{quote(quote_id, safe='')}/{how}", told)
+
+    def quotes_of(self, agent: str, since: datetime) -> Iterator[dict[str, Any]]:
+        return self._items("/quotes", {"agent": agent, "from": since.isoformat()})
+
+    def call(self, call_id: str) -> dict[str, Any]:
+        return self._get(f"/calls/{quote(call_id, safe='')}")
+
+    def send_message(self, number: str, wish: dict[str, Any], key: str) -> dict[str, Any]:
+        """The message; or the refusal, where the customer has no open session."""
+        headers, also = {"Idempotency-Key": key}, (HTTPStatus.CONFLICT,)
+        return self._write("POST", f"{_chat_path(number)}/messages", wish, also, headers)
+
+    def conversation(self, number: str) -> dict[str, Any]:
+        """Nothing where nobody has written yet."""
+        found = self._get(_chat_path(number), also=(HTTPStatus.NOT_FOUND,))
+        return found if "conversation" in found else {}
+
+    def conversations(self) -> Iterator[dict[str, Any]]:
+        return self._items("/conversations", {"limit": str(PAGE)})
+
+    def read_conversation(self, number: str) -> None:
+        self._write("POST", f"{_chat_path(number)}/read", {})
+
+    def messages(self, number: str) -> Iterator[dict[str, Any]]:
+        """In their order."""
+        return self._items(f"{_chat_path(number)}/messages", {"limit": str(PAGE)})
+
+    def tell_as_whatsapp(self, body: bytes, headers: Mapping[str, str]) -> None:
+        self._request("POST", "/webhooks/whatsapp", headers=headers, body=body)
 
     def set_paused(self, campaign_id: str, paused: bool) -> None:
         what = "pause" if paused else "resume"
@@ -262,6 +306,10 @@ class Client:
 
 def _period(since: datetime, until: datetime) -> dict[str, str]:
     return {"from": since.isoformat(), "to": until.isoformat()}
+
+
+def _chat_path(number: str) -> str:
+    return f"/conversations/{quote(number, safe='')}"
 
 
 def _customer_path(campaign: str, customer_id: str) -> str:

@@ -1,5 +1,7 @@
 """The embedded cloud with the stack in it: what the commands and the tests use."""
 
+import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +64,21 @@ def sign_in_agents(stack: Stack, agents: Iterable[str]) -> Mapping[str, str]:
         return users.sign_in_agents(cognito, pool_id, client_id, agents)
     except (BotoCoreError, ClientError) as error:
         raise CloudError(f"The agents could not sign in: {error}") from error
+
+
+def credentials(stack: Stack, secret: str, names: Iterable[str]) -> Mapping[str, str]:
+    """What a secret of the stack holds; what of these names it lacks is made up first.
+
+    Raises `CloudError`.
+    """
+    client, secret_id = Clients(stack.endpoint_url).secrets, stack.resources[secret]
+    try:
+        text = client.get_secret_value(SecretId=secret_id)["SecretString"]
+        held: dict[str, str] = {name: secrets.token_urlsafe() for name in names} | json.loads(text)
+        client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(held))
+    except (BotoCoreError, ClientError) as error:
+        raise CloudError(f"The secret could not be set: {error}") from error
+    return held
 
 
 def stop(home: Path = HOME) -> None:

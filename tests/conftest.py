@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
@@ -17,6 +17,9 @@ from moto.core.config import DefaultConfig
 from tests.support.clock import StoppedClock
 from tests.support.deployment import REGION, Deployment, deployed, forget
 from tests.support.tables import template
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 os.environ.pop("AWS_PROFILE", None)
 os.environ.update(
@@ -44,6 +47,30 @@ settings.load_profile("retorno")
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """One more than there are cores: who runs the stack's tests waits most of the time."""
     return 1 + (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """One worker runs all of the stack's tests, and begins with them: one cloud will do, and they
+    wait long.
+    """
+    # Workers know nothing of it, and pytest may run without.
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class StackTogether(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "stack" if nodeid.startswith("tests/stack/") else nodeid
+
+    return StackTogether(config, log)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_counted_twice() -> Iterator[None]:
+    """What a test counts, and no function sends, is no other test's."""
+    yield
+    from retorno.observability import metrics  # noqa: PLC0415 - see above
+
+    metrics.clear_metrics()
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 Its calls are sent as a provider would, and its operators ring back whom the API's list of open
 missed calls holds. Agents work through a telemarketing campaign. Then it goes on in real time, with
-a telephone system that Retorno places its calls through. At the end, what the API knows is compared
-with what really happened; the exit code is 1 where they differ.
+a telephone system that Retorno places its calls through, quotes, conversations on WhatsApp, and
+somebody who watches live. At the end, what the API knows is compared with what really happened; the
+exit code is 1 where they differ.
 """
 
 import argparse
@@ -17,14 +18,18 @@ from pathlib import Path
 from local.client import Client
 from local.errors import CloudError
 from local.simulate.centre import Centre
+from local.simulate.headlines import Dashboard, happened
 from local.simulate.live import Live, go_live
 from local.simulate.play import Play
-from local.simulate.telemarketing import Telemarketing, work_through
+from local.simulate.telemarketing import work_through
+from local.simulate.verdict import Verdict, verdict_on
 from local.simulate.view import watching
 from local.stack import HOME
 from local.words import figures
 
 SHOWN_DIFFERENCES = 10
+# The dashboard counts in seconds, but calls whose end never came are closed once a minute.
+COUNTED_WITHIN = 60
 # A missed call expires after seven days.
 MOST_DAYS = 6
 
@@ -44,6 +49,7 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
     start = end - timedelta(days=options.days)
     centre = Centre(options.seed, start, end, options.customers, options.agents)
     play = Play(client, centre, start)
+    dashboard = Dashboard(client, start)
     print(play.introduce())
     try:
         with watching(plain=options.plain) as show:
@@ -57,16 +63,26 @@ def _simulate(client: Client, options: argparse.Namespace) -> int:
             live = go_live(centre, options.live, options.seed, options.home, show)
         print("Comparing…")
         differences = play.differences()
+        dashboard.expected = happened(
+            centre.begun,
+            live.scene.switch.all_calls(),
+            centre.truth.outcomes().values(),
+            live.scene.sales.quotes,
+        )
+        counted = verdict_on(dashboard, COUNTED_WITHIN)
     except KeyboardInterrupt:
         print("Stopped early: the API was not compared with what happened.")
         _print_summary(play)
         return 0
     _print_verdict(centre, differences)
     _print_live_verdict(live)
-    _print_telemarketing_verdict(telemarketing)
+    verdicts = [telemarketing, *live.verdicts, counted]
+    for verdict in verdicts:
+        _print_verdict_on(verdict)
     _print_summary(play)
     _print_next_steps(client, options.home)
-    return 1 if differences or live.disagreements or telemarketing.disagreements else 0
+    found = [differences, live.disagreements, *(verdict.differences for verdict in verdicts)]
+    return int(any(found))
 
 
 def _print_summary(play: Play) -> None:
@@ -95,13 +111,11 @@ def _print_live_verdict(live: Live) -> None:
     _print_some(live.disagreements)
 
 
-def _print_telemarketing_verdict(telemarketing: Telemarketing) -> None:
-    happened = telemarketing.book.summary()
-    if not telemarketing.disagreements:
-        print(f"Telemarketing agrees: {happened}.")
-        return
-    print(f"Of {happened}, the API tells {len(telemarketing.disagreements)} otherwise:")
-    _print_some(telemarketing.disagreements)
+def _print_verdict_on(verdict: Verdict) -> None:
+    count = len(verdict.differences)
+    agrees = f"the API tells {count} otherwise:" if count else "the API agrees."
+    print(f"{verdict.name}: {verdict.happened}; {agrees}")
+    _print_some(verdict.differences)
 
 
 def _print_some(lines: Sequence[str]) -> None:
@@ -112,9 +126,12 @@ def _print_some(lines: Sequence[str]) -> None:
 def _print_next_steps(client: Client, home: Path) -> None:
     file = os.path.relpath(home / "stack.json")
     read_token = f"import json; print(json.load(open('{file}'))['tokens']['supervisor'])"
+    elsewhere = "" if home == HOME else f" --home {os.path.relpath(home)}"
     print("\nLook further, while the stack is up:")
     print(f'  TOKEN=$(python3 -c "{read_token}")')
     print(f'  curl -H "Authorization: Bearer $TOKEN" "{client.api_url}/missed-calls?state=open"')
+    print(f'  curl -H "Authorization: Bearer $TOKEN" "{client.api_url}/dashboard?group_by=hour"')
+    print(f"  .venv/bin/python -m local{elsewhere} live --as supervisor")
     print(f"  {client.api_url}/openapi.json")
 
 

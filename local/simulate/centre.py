@@ -5,6 +5,7 @@ and operators do by themselves repeats; only whom the operators ring back, and w
 it, depends on `worklist`, which the product gives.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,7 +80,8 @@ class Call:
 
 
 class Centre:
-    """`worklist` holds the ids of missed calls, in the order in which to ring the callers back."""
+    """`worklist` holds the ids of missed calls, in the order in which to ring the callers back;
+    `begun` counts the calls that there were by direction."""
 
     def __init__(
         self, seed: int, start: datetime, end: datetime, customers: int, agents: int
@@ -89,11 +91,11 @@ class Centre:
         self.customers = settle(customers, seed, start)
         self.operators = hire(agents, seed, start)
         self.calls: list[Call] = []
+        self.begun: Counter[str] = Counter()
         self.truth = Truth()
         self.worklist: Sequence[str] = ()
         self.run_id = f"{RUN_PREFIX}{int(start.timestamp() * 1000):x}"
         self._last_call_at = end - LAST_CALLS
-        self._calls_begun = 0
         self._summed_up: list[tuple[str, str]] = []
         self._callers: dict[str, Customer] = {}
         self._carrier = Carrier(seed)
@@ -288,8 +290,8 @@ class Centre:
     def _begin(
         self, direction: str, customer: Customer, queue: str, operator: Operator | None = None
     ) -> Call:
-        self._calls_begun += 1
-        call_id = f"{self.run_id}-{self._calls_begun}"
+        self.begun[direction] += 1
+        call_id = f"{self.run_id}-{self.begun.total()}"
         number = customer.spell_number()
         call = Call(call_id, direction, customer, number, queue, self.now, self.now, operator)
         # Somebody who is already in a call stays in that one, and the new one finds the line busy.

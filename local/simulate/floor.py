@@ -1,6 +1,6 @@
 """The operators of the live part, each at a console of their own: what they say and do there."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,7 +10,9 @@ from typing import Protocol
 from urllib.parse import quote
 
 from local.client import Client
-from local.simulate.people import Operator
+from local.simulate.people import Customer, Operator
+from local.simulate.quotes import Deal, Seller
+from local.simulate.switch import Call
 
 WRAP_UP_SECONDS = 2
 FIRST_TELEPHONE = 4000
@@ -38,9 +40,10 @@ class Worker(Protocol):
 class Console:
     """One operator's. `begins` are the times at which they said that they are available."""
 
-    def __init__(self, operator: Operator, client: Client, seed: int) -> None:
+    def __init__(self, operator: Operator, client: Client, seller: Seller, seed: int) -> None:
         self.agent = operator.name
         self.begins: list[datetime] = []
+        self.seller = seller
         self._seen = ""
         self._client = client
         self._random = Random(f"{seed} console {operator.name}")
@@ -56,6 +59,7 @@ class Console:
             self._client.say("offline")
 
     def _look(self, closing: Signal) -> None:
+        self.seller.look(datetime.now(UTC))
         state = self._client.me()["presence"]["state"]
         if state == "on_offer":
             self._answer_offer()
@@ -81,9 +85,15 @@ class Console:
 
 
 def open_floor(
-    operators: Sequence[Operator], supervisor: Client, tokens: Mapping[str, str], seed: int
+    operators: Sequence[Operator],
+    supervisor: Client,
+    tokens: Mapping[str, str],
+    calls: Callable[[], Iterable[Call]],
+    deals: Mapping[Customer, Deal],
+    seed: int,
 ) -> list[Console]:
-    """Registers the operators, each with a telephone of their own."""
+    """Registers the operators, each with a telephone of their own. `calls` gives all that there
+    were, and `deals` are what customers make of quotes."""
     consoles = []
     for number, operator in enumerate(operators):
         supervisor.set_up(
@@ -96,7 +106,8 @@ def open_floor(
             },
         )
         client = supervisor.as_user(tokens[operator.name])
-        consoles.append(Console(operator, client, seed))
+        seller = Seller(operator.name, client, calls, deals)
+        consoles.append(Console(operator, client, seller, seed))
     return consoles
 
 

@@ -17,16 +17,26 @@ from typing import Any
 
 from local import cloud
 from local.client import Client
+from local.live import Watcher
 from local.simulate.audit import PROMISE, Contact, account, disagreements
 from local.simulate.centre import RUN_PREFIX, Centre, patience
+from local.simulate.chats import plan as plan_chats
 from local.simulate.exchange import Exchange, serving, telling
-from local.simulate.floor import OPENS_AFTER, Console, at_work, open_floor
+from local.simulate.feed import Feed
+from local.simulate.floor import OPENS_AFTER, at_work, open_floor
 from local.simulate.live_view import LiveScene
+from local.simulate.messenger import CREDENTIALS, Conversations, Messenger, network
 from local.simulate.people import QUEUES, SHIFTS, Customer
+from local.simulate.quotes import Sales
+from local.simulate.quotes import plan as plan_deals
 from local.simulate.switch import Call, Engaged, Switch
 from local.simulate.timeline import Timeline
+from local.simulate.verdict import Book, Verdict, verdict_on
 from local.simulate.view import Scene
 from local.stack import Stack
+from local.whatsapp import PHONE_NUMBER_ID
+from local.whatsapp import serving as serving_whatsapp
+from local.whatsapp import telling as telling_whatsapp
 
 # Customers and telephones are so much quicker than in life.
 PACE = 0.05
@@ -68,44 +78,75 @@ def go_live(
 ) -> "Live":
     """Deploys an exchange as the stack's telephone system for as long as it takes, and tells the
     centre's truth what it saw. Raises CloudError."""
-    switch = Switch(f"{centre.run_id}-live", seed, centre.customers, PACE)
+    customers, run_id = centre.customers, centre.run_id
+    switch = Switch(f"{run_id}-live", seed, customers, PACE)
     exchange = Exchange(switch, Stack.read(home).dial_secret)
+    operators = [each for each in centre.operators if each.shift == SHIFTS[0]]
+    agents = [each.name for each in operators]
+    chats = plan_chats(customers, agents, seed)
+    credentials = cloud.credentials(Stack.read(home), "WhatsAppSecret", CREDENTIALS)
+    whatsapp = network(chats, credentials, run_id)
     with (
-        serving(exchange) as url,
-        cloud.set_to({"DialProvider": "canonical", "DialUrl": url}, home) as stack,
+        serving(exchange) as dial_url,
+        serving_whatsapp(whatsapp) as whatsapp_url,
+        cloud.set_to(_parameters(dial_url, whatsapp_url), home) as stack,
         Client.of_stack(home) as supervisor,
         Client.of_stack(home) as sender,
     ):
-        operators = [each for each in centre.operators if each.shift == SHIFTS[0]]
-        tokens = cloud.sign_in_agents(stack, [each.name for each in operators])
-        consoles = open_floor(operators, supervisor, tokens, seed)
-        live = Live(supervisor, switch, centre.customers, consoles, centre.run_id, seed)
-        with telling(switch, sender.send_calls):
-            live.run(seconds, show)
-        live.settle()
+        tokens = cloud.sign_in_agents(stack, agents)
+        deals = plan_deals(customers, seed)
+        consoles = open_floor(operators, supervisor, tokens, switch.all_calls, deals, seed)
+        sales = Sales(supervisor, [each.seller for each in consoles], datetime.now(UTC))
+        conversations = Conversations(supervisor, chats)
+        messengers = [
+            Messenger(agent, supervisor.as_user(tokens[agent]), whatsapp, chats, seed)
+            for agent in agents
+        ]
+        feed = Feed(Watcher(stack.live_url, stack.tokens["supervisor"]), supervisor, seed)
+        scene = LiveScene(switch, consoles, sales, chats, feed)
+        live = Live(supervisor, switch, customers, scene, messengers, run_id, seed)
+        with at_work([feed]):
+            with (
+                telling(switch, sender.send_calls),
+                telling_whatsapp(whatsapp, f"{stack.api_url}/webhooks/whatsapp"),
+            ):
+                live.run(seconds, show)
+            live.settle([sales, conversations, feed])
     account(switch.calls.values(), live.contacts, centre.truth)
     return live
 
 
+def _parameters(dial_url: str, whatsapp_url: str) -> dict[str, str]:
+    return {
+        "DialProvider": "canonical",
+        "DialUrl": dial_url,
+        "WhatsAppUrl": whatsapp_url,
+        "WhatsAppPhoneNumberId": PHONE_NUMBER_ID,
+    }
+
+
 class Live:
-    """`contacts` are all whom the company was to ring back, and `disagreements` what the exchange
-    tells otherwise than the API, once it is over."""
+    """`contacts` are all whom the company was to ring back, `disagreements` what the exchange tells
+    otherwise than the API, and `verdicts` those on all else, once it is over."""
 
     def __init__(
         self,
         client: Client,
         switch: Switch,
         customers: Sequence[Customer],
-        consoles: Sequence[Console],
+        scene: LiveScene,
+        messengers: Sequence[Messenger],
         run_id: str,
         seed: int,
     ) -> None:
-        self.scene = LiveScene(switch, consoles)
+        self.scene = scene
         self.contacts: Sequence[Contact] = ()
         self.disagreements: Sequence[str] = ()
+        self.verdicts: Sequence[Verdict] = ()
         self._client = client
         self._switch = switch
-        self._consoles = consoles
+        self._consoles = scene.consoles
+        self._messengers = messengers
         self._campaign_id = run_id
         self._random = Random(f"{seed} live")
         self._callers = self._in_some_order(customers)
@@ -119,7 +160,7 @@ class Live:
             self._began = began = datetime.now(UTC)
             end = began + timedelta(seconds=seconds)
             self._plan(began, end)
-            with at_work(self._consoles):
+            with at_work([*self._consoles, *self._messengers]):
                 while (now := datetime.now(UTC)) < end:
                     while due := self._agenda.take(now):
                         due[1]()
@@ -128,14 +169,15 @@ class Live:
         while not self._switch.is_idle and time.monotonic() < deadline:
             self._show(show, 1)
 
-    def settle(self) -> None:
-        """Compares, once the API has had the time to catch up."""
+    def settle(self, books: Sequence[Book]) -> None:
+        """Compares, and the books too, once the API has had the time to catch up."""
         deadline = time.monotonic() + SETTLES_WITHIN
         while True:
             self._compare()
             if not self.disagreements or time.monotonic() > deadline:
-                return
+                break
             time.sleep(1)
+        self.verdicts = [verdict_on(book, SETTLES_WITHIN) for book in books]
 
     def figures(self) -> str:
         states = Counter(each["state"] for each in self.contacts)
@@ -165,7 +207,7 @@ class Live:
         return MOST_DIALS if list_name == self._campaign_id else MOST_DIALS_AS_ASKED
 
     def _calls(self) -> list[Call]:
-        return list(self._switch.calls.values())
+        return self._switch.all_calls()
 
     # --- What the company sets up -----------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 """What the live part looks like: operators as the API knows them, calls as the exchange does."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from operator import itemgetter
 from statistics import median
 from typing import Any
 
@@ -12,12 +13,19 @@ from rich.console import RenderableType
 from rich.layout import Layout
 from rich.text import Text
 
+from local.simulate.chats import Chat
+from local.simulate.feed import Feed
 from local.simulate.floor import WRAP_UP_SECONDS, Console
+from local.simulate.people import Customer
+from local.simulate.quotes import Sales
 from local.simulate.switch import Call, Switch
 from local.simulate.view import footer, header, local, panel, styled, table_of
 from local.words import mask, span
 
 LAST_DIALS = 14
+LAST_MESSAGES = 14
+# Columns, so that all else is seen in a narrow terminal.
+NAME, WORDS = 12, 13
 
 # As operators read them.
 STATES = {
@@ -36,6 +44,8 @@ RESULTS = {
     "no_answer": ("no answer", "yellow"),
     "operator_no_answer": ("operator did not pick up", "red"),
 }
+KINDS = {"missed_call": "missed", "conversation": "chat", "contact_due": "due"}
+MESSAGE_STYLES = {"failed": "red", "read": "green", "received": "cyan"}
 
 
 @dataclass
@@ -44,6 +54,9 @@ class LiveScene:
 
     switch: Switch
     consoles: Sequence[Console]
+    sales: Sales
+    chats: Sequence[Chat]
+    feed: Feed
     progress: float = 0
     operators: Sequence[dict[str, Any]] = ()
     contacts: Counter[str] = field(default_factory=Counter)
@@ -53,9 +66,15 @@ class LiveScene:
         screen.split_column(
             Layout(header("Retorno · live", f"{_clock():%H:%M:%S}", self.progress), size=3),
             Layout(name="body"),
-            Layout(footer(self._counted(), "Contacts on the call lists, and dials"), size=3),
+            Layout(
+                footer(self._counted(), "Call lists, dials, quotes, messages, and the live feed"),
+                size=3,
+            ),
         )
-        screen["body"].split_row(Layout(name="centre"), Layout(self._dials()))
+        screen["body"].split_row(
+            Layout(name="centre"), Layout(name="reached"), Layout(self._feed(), ratio=1)
+        )
+        screen["reached"].split_column(Layout(self._dials()), Layout(self._messages()))
         screen["centre"].split_column(Layout(self._operators()), Layout(self._waiting()))
         return screen
 
@@ -80,9 +99,9 @@ class LiveScene:
     def _waiting(self) -> RenderableType:
         table = table_of("caller", "queue", "waits")
         now = datetime.now(UTC)
-        waiting = [call for call in self.switch.calls.copy().values() if call.waits]
+        waiting = [call for call in self.switch.all_calls() if call.waits]
         for call in waiting:
-            table.add_row(_whom(call), call.queue, span(now - call.began))
+            table.add_row(_whom(call.customer), call.queue, span(now - call.began))
         return panel(table, f"Waiting callers: {len(waiting)}")
 
     def _dials(self) -> RenderableType:
@@ -90,8 +109,27 @@ class LiveScene:
         for call in islice(reversed(self.dials()), LAST_DIALS):
             wait = self.seconds_free(call)
             after = "" if wait is None else f"{wait:.1f} s"
-            table.add_row(_whom(call), call.agent, after, _result(call))
+            table.add_row(_whom(call.customer), call.agent, after, _result(call))
         return panel(table, "Last dials")
+
+    def _messages(self) -> RenderableType:
+        table = table_of("customer", "message", "becomes")
+        table.columns[0].max_width, table.columns[1].max_width = NAME, WORDS
+        said = [(each.place, chat, each) for chat in self.chats for each in chat.said.copy()]
+        said.sort(key=itemgetter(0), reverse=True)
+        for _, chat, each in said[:LAST_MESSAGES]:
+            becomes = Text(str(each.code or each.state), MESSAGE_STYLES.get(each.state, ""))
+            table.add_row(_whom(chat.customer), Text(each.text or f"[{each.template}]"), becomes)
+        return panel(table, f"WhatsApp: {len(said)} messages")
+
+    def _feed(self) -> RenderableType:
+        table = table_of("#", "what", "who", "is")
+        table.columns[2].max_width = NAME
+        for change in self.feed.newest.copy():
+            kind = KINDS.get(change["kind"], change["kind"])
+            table.add_row(str(change["seq"]), kind, _named(change), styled(_state(change)))
+        cuts = f", cut off {self.feed.cuts} times" if self.feed.cuts else ""
+        return panel(table, f"Live, up to number {self.feed.after}{cuts}")
 
     def _counted(self) -> list[tuple[str, str]]:
         dials = self.dials()
@@ -102,18 +140,20 @@ class LiveScene:
             ("dials", str(len(dials))),
             ("answered", str(answered)),
             ("free to dial", f"{median(waits):.1f} s" if waits else "–"),
+            *self.sales.counted(),
+            ("messages", str(sum(len(chat.said) for chat in self.chats))),
+            ("live", f"#{self.feed.after}"),
         ]
 
     def dials(self) -> list[Call]:
-        calls = self.switch.calls.copy().values()
-        return [call for call in calls if not call.came_in]
+        return [call for call in self.switch.all_calls() if not call.came_in]
 
     def seconds_free(self, call: Call) -> float | None:
         """For how long the operator had been free as the order for a call came: since they said so,
         or since the wrap-up of their last call."""
         ends = [
             other.ended_at + timedelta(seconds=WRAP_UP_SECONDS)
-            for other in self.switch.calls.copy().values()
+            for other in self.switch.all_calls()
             if other.agent == call.agent and other.ended_at
         ]
         begins = [each.begins for each in self.consoles if each.agent == call.agent]
@@ -128,10 +168,29 @@ def _result(call: Call) -> Text:
     return Text(text, style)
 
 
-def _whom(call: Call) -> str:
-    if call.customer is None or call.customer.withheld:
+def _whom(customer: Customer | None) -> str:
+    if customer is None or customer.withheld:
         return "withheld"
-    return call.customer.name or mask(call.customer.number)
+    return customer.name or mask(customer.number)
+
+
+def _named(change: Mapping[str, Any]) -> str:
+    """Whom or what a change of the feed is of."""
+    view = change["view"] or {}
+    customer = view.get("customer") or {}
+    name, number = view.get("name") or customer.get("name"), view.get("number")
+    return str(name or (f"••••-{number[-4:]}" if number else change["id"]))
+
+
+def _state(change: Mapping[str, Any]) -> str:
+    view = change["view"] or {}
+    if change["gone"]:
+        return "gone"
+    if view.get("unread"):
+        return f"{view['unread']} unread"
+    presence = view.get("presence") or {}
+    state = str(view.get("state") or view.get("status") or presence.get("state") or "")
+    return STATES.get(state, state)
 
 
 def _clock() -> datetime:

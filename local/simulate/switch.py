@@ -184,6 +184,10 @@ class Switch:
             events, self._events = self._events, []
             return events
 
+    def all_calls(self) -> list[Call]:
+        """From any thread."""
+        return list(self.calls.copy().values())
+
     @property
     def is_idle(self) -> bool:
         """Whether nobody is in a call, and all events are taken."""

@@ -30,6 +30,7 @@ from local.simulate.campaign import (
 from local.simulate.centre import Centre
 from local.simulate.floor import at_work
 from local.simulate.telemarketing_view import CampaignScene
+from local.simulate.verdict import Verdict, verdict_on
 from local.simulate.view import Scene
 from local.stack import Stack
 
@@ -51,15 +52,14 @@ SETTLES_WITHIN = 30
 
 def work_through(
     supervisor: Client, centre: Centre, seed: int, home: Path, show: Callable[[Scene], None]
-) -> "Telemarketing":
+) -> Verdict:
     """A campaign with some of the centre's customers, on the stack that runs in `home`, and what
     the API tells of it afterwards. Raises CloudError."""
     tokens = cloud.sign_in_agents(Stack.read(home), TEAM)
     codes = list(centre.known())[:CUSTOMERS]
     telemarketing = Telemarketing(supervisor, tokens, centre.run_id, codes, seed)
     telemarketing.run(show)
-    telemarketing.settle()
-    return telemarketing
+    return verdict_on(telemarketing, SETTLES_WITHIN)
 
 
 class Desk:
@@ -140,7 +140,7 @@ class Desk:
 
 
 class Telemarketing:
-    """`disagreements` are what the API tells otherwise than the book, once it is over."""
+    name = "Telemarketing"
 
     def __init__(
         self,
@@ -151,7 +151,6 @@ class Telemarketing:
         seed: int,
     ) -> None:
         self.book = Book(plan(codes, seed))
-        self.disagreements: Sequence[str] = ()
         self._client = supervisor
         self._campaign_id = campaign_id
         self._days = _around(datetime.now(UTC).date())
@@ -176,14 +175,21 @@ class Telemarketing:
                 show(self.scene)
                 time.sleep(TICK)
 
-    def settle(self) -> None:
-        """Compares, once the API has had the time to count."""
-        deadline = time.monotonic() + SETTLES_WITHIN
-        while True:
-            self.disagreements = list(self._differences())
-            if not self.disagreements or time.monotonic() > deadline:
-                return
-            time.sleep(1)
+    def summary(self) -> str:
+        return self.book.summary()
+
+    def differences(self) -> Iterator[str]:
+        yield from sorted(self.book.complaints)
+        yield from self.book.left_over()
+        for agent, desk in self._desks.items():
+            for state in STATES:
+                page = desk.client.worklist(self._campaign_id, state)
+                yield from self.book.list_differences(agent, state, page)
+        for case in self.book.cases.values():
+            items = self._client.history(self._campaign_id, case.customer_id)
+            yield from history_differences(case, items)
+        statistics = self._client.telemarketing_statistics(self._campaign_id, *self._days)
+        yield from self.book.statistics_differences(statistics)
 
     def _set_up(self) -> None:
         for agent in TEAM:
@@ -217,19 +223,6 @@ class Telemarketing:
         for agent, answer in answers.items():
             if "held_by" in answer:
                 self.book.refuse(case, agent, answer["held_by"])
-
-    def _differences(self) -> Iterator[str]:
-        yield from sorted(self.book.complaints)
-        yield from self.book.left_over()
-        for agent, desk in self._desks.items():
-            for state in STATES:
-                page = desk.client.worklist(self._campaign_id, state)
-                yield from self.book.list_differences(agent, state, page)
-        for case in self.book.cases.values():
-            items = self._client.history(self._campaign_id, case.customer_id)
-            yield from history_differences(case, items)
-        statistics = self._client.telemarketing_statistics(self._campaign_id, *self._days)
-        yield from self.book.statistics_differences(statistics)
 
 
 def _around(day: date) -> tuple[date, date]:

@@ -11,13 +11,10 @@ import pytest
 
 from retorno.calls.model import facts_of
 from retorno.calls.store import CallStore
-from retorno.changes import Kind, read_change
 from retorno.events import EventBus
-from retorno.settings import CountWaitsSettings
 from retorno.telephony.ports import CallEvent, Direction, Stage
 from retorno.times import stamp
 from retorno.waits.events import WaitBreached
-from retorno.waits.service import wait_counting
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, sqs, user
@@ -90,11 +87,7 @@ class Centre:
         return items
 
     def compliance(self, **query: str) -> dict[str, Any]:
-        """Once all was counted that those who count were told of."""
-        self.deployment.work()
-        settings = CountWaitsSettings(waits_table="waits", counters_table="counters")
-        told = [read_change(json.dumps(each)) for each in self.deployment.messages("CountsQueue")]
-        wait_counting(settings).count(each.keys for each in told if each.kind is Kind.WAIT)
+        self.deployment.count()
         answer = self.ask("GET /wait-compliance", **query)
         assert answer.status == 200, answer.body
         body: dict[str, Any] = answer.body
@@ -102,11 +95,11 @@ class Centre:
 
     def delayed(self) -> int:
         """How many messages wait for their time."""
-        name = "ApproximateNumberOfMessagesDelayed"
         told = boto3.client("sqs").get_queue_attributes(
-            QueueUrl=self.deployment.name("WaitsQueue"), AttributeNames=[name]
+            QueueUrl=self.deployment.name("WaitsQueue"),
+            AttributeNames=["ApproximateNumberOfMessagesDelayed"],
         )
-        return int(told["Attributes"][name])
+        return int(told["Attributes"]["ApproximateNumberOfMessagesDelayed"])
 
 
 @pytest.fixture
@@ -280,7 +273,8 @@ def test_breaches_are_shown_page_by_page(centre: Centre) -> None:
         centre.answered(f"c{number}", after=30, queue=queue)
         centre.clock.advance(seconds=60)
     centre.deployment.work()
-    pages, cursor = [], {}
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
     while not pages or cursor:
         body = centre.ask("GET /wait-breaches", queue="sac", limit="2", **cursor).body
         pages.append([each["call_id"] for each in body["items"]])

@@ -1,6 +1,7 @@
 """template.yaml deployed in an embedded cloud of its own, driven over HTTP as a client would."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,11 +11,6 @@ import pytest
 from local import aws, cloud
 from local.stack import Stack
 from tests.support.api import Api
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """One worker runs all of these, and begins with them: one cloud will do, and they wait long."""
-    item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +39,26 @@ def configured(
         client.update_function_configuration(
             FunctionName=name, Environment={"Variables": own[name]}
         )
+
+
+def told_by_bus(stack: Stack, detail_type: str) -> Callable[[], list[dict[str, Any]]]:
+    """What the stack's bus told so far of a kind, in a queue of the test's."""
+    sqs: Any = aws.session().client("sqs", endpoint_url=stack.endpoint_url)
+    bus: Any = aws.session().client("events", endpoint_url=stack.endpoint_url)
+    url = sqs.create_queue(QueueName=detail_type)["QueueUrl"]
+    named = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    name, pattern = stack.resources["EventBus"], json.dumps({"detail-type": [detail_type]})
+    bus.put_rule(Name=detail_type, EventBusName=name, EventPattern=pattern)
+    target = {"Id": "told", "Arn": named["Attributes"]["QueueArn"]}
+    bus.put_targets(Rule=detail_type, EventBusName=name, Targets=[target])
+    found: list[dict[str, Any]] = []
+
+    def told() -> list[dict[str, Any]]:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        found.extend(json.loads(message["Body"]) for message in messages)
+        return found
+
+    return told
 
 
 @pytest.fixture(scope="session")

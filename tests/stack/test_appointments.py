@@ -1,6 +1,5 @@
 """Appointments where schedules fire, the bus tells, and many things happen at the same moment."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +21,7 @@ from retorno.customers.service import CustomerDirectory
 from retorno.errors import RetornoError
 from retorno.telemarketing.appointments.model import Appointment
 from retorno.telemarketing.assignments.model import What, Worker
-from tests.stack.conftest import configured
+from tests.stack.conftest import configured, told_by_bus
 from tests.support.api import Api, eventually
 from tests.support.appointments import CAMPAIGN, LEADER, TEAM, Desk
 from tests.support.exchange import serving
@@ -38,24 +37,7 @@ ON_CUSTOMER = "/telemarketing/campaigns/verao/customers/{}"
 
 @pytest.fixture(scope="module")
 def events(stack: Stack) -> Callable[[], list[dict[str, Any]]]:
-    """What the stack's bus told so far, in a queue of the test's."""
-    sqs = aws.session().client("sqs", endpoint_url=stack.endpoint_url)
-    bus = aws.session().client("events", endpoint_url=stack.endpoint_url)
-    url = sqs.create_queue(QueueName="told")["QueueUrl"]
-    named = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    name = stack.resources["EventBus"]
-    pattern = json.dumps({"detail-type": ["TelemarketingContactDue"]})
-    bus.put_rule(Name="told", EventBusName=name, EventPattern=pattern)
-    target = {"Id": "told", "Arn": named["Attributes"]["QueueArn"]}
-    bus.put_targets(Rule="told", EventBusName=name, Targets=[target])
-    found: list[dict[str, Any]] = []
-
-    def told() -> list[dict[str, Any]]:
-        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        found.extend(json.loads(message["Body"]) for message in messages)
-        return found
-
-    return told
+    return told_by_bus(stack, "TelemarketingContactDue")
 
 
 @pytest.fixture
@@ -70,15 +52,22 @@ def switchboard(stack: Stack) -> Iterator[Switchboard]:
 @pytest.fixture
 def rita(api: Api) -> Iterator[None]:
     """An agent of the team, who is there."""
-    agent = {"name": "Rita Reis", "queues": [QUEUE], "telephone": "4077"}
-    assert api.put(f"/agents/{AGENT}", agent).status in (HTTPStatus.CREATED, HTTPStatus.CONFLICT)
+    register(api)
     assert api.put(f"/agents/{AGENT}/presence", {"state": "available"}).status == HTTPStatus.OK
     yield
     assert api.put(f"/agents/{AGENT}/presence", {"state": "offline"}).status == HTTPStatus.OK
 
 
+def register(api: Api) -> None:
+    agent = {"name": "Rita Reis", "queues": [QUEUE], "telephone": "4077"}
+    # Without If-Match it is not written twice.
+    done = (HTTPStatus.CREATED, HTTPStatus.PRECONDITION_REQUIRED)
+    assert api.put(f"/agents/{AGENT}", agent).status in done
+
+
 def customer(api: Api, name: str, **fields: str) -> str:
     """One of a campaign that dials, and of Rita's."""
+    register(api)
     campaign = {
         "name": "Verão",
         "begins_on": "2020-01-01",

@@ -111,7 +111,7 @@ def test_a_caller_goes_from_agent_to_agent_until_one_accepts(
     refused = api.put(f"/queues/{queue}", {"mode": "ask"}, role="agent")
     assert refused.status == 403
     assert api.put(f"/queues/{queue}", {"mode": "ask", "offer_seconds": 5}).status == 201
-    assert [each["queue"] for each in api.get("/queues").body["items"]] == [queue]
+    assert queue in [each["queue"] for each in api.get("/queues").body["items"]]
     hire(api, "ana", queue)
     hire(api, "beto", queue)
     assert api.get("/offers/me", role="agent").status == 404

@@ -1,5 +1,6 @@
 """The live part without a stack: its reckoning, its operators, and what it shows."""
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from threading import Event as Signal
 from typing import Any, cast
@@ -8,10 +9,14 @@ import pytest
 from rich.console import Console as Terminal
 
 from local.client import Client
+from local.live import Watcher
 from local.simulate.audit import account, disagreements
+from local.simulate.chats import Chat
+from local.simulate.feed import Feed
 from local.simulate.floor import PAUSE, REASONS, WRAP_UP_SECONDS, Console
 from local.simulate.live_view import LiveScene
 from local.simulate.people import Customer, hire, settle
+from local.simulate.quotes import Sales, Seller
 from local.simulate.switch import Call, Order, Switch
 from local.simulate.truth import Outcome, Truth
 
@@ -172,11 +177,17 @@ class Shift(Signal):
         return not self._api._states
 
 
+def console_of(api: Api, seed: int = 1) -> Console:
+    """One whose operator talks with nobody."""
+    [ana] = hire(1, seed, NOW)
+    client = cast(Client, api)
+    return Console(ana, client, Seller(ana.name, client, list, {}), seed)
+
+
 def worked(*states: str, seed: int = 1) -> tuple[Api, Shift, Console]:
     api = Api(*states)
     shift = Shift(api)
-    [ana] = hire(1, seed, NOW)
-    console = Console(ana, cast(Client, api), seed)
+    console = console_of(api, seed)
     console.work(shift)
     return api, shift, console
 
@@ -215,10 +226,12 @@ def test_some_pause_and_say_why() -> None:
 def test_the_screen_shows_operators_dials_and_contacts(customer: Customer) -> None:
     customer.name = "Carla Moura"
     scene, _ = scene_of(customer)
-    terminal = Terminal(width=120, height=30, record=True)
+    terminal = Terminal(width=200, height=30, record=True)
     terminal.print(scene.screen())
     shown = terminal.export_text()
     for words in ("Ana", "pausa (café)", "Carla Moura", "answered", "4.0 s", "blocked 2"):
+        assert words in shown
+    for words in ("Oi, tudo bem?", "received", "41", "••••-4321", "gone", "up to number 0"):
         assert words in shown
     assert "1 pausa" in scene.line()
     assert "free to dial 4.0 s" in scene.line()
@@ -235,14 +248,27 @@ def test_how_long_an_operator_was_free_counts_from_the_wrap_up(customer: Custome
     assert scene.seconds_free(stranger) is None
 
 
+def change(seq: int, kind: str, *, gone: bool, view: dict[str, Any]) -> dict[str, Any]:
+    return {"seq": seq, "kind": kind, "id": "x", "gone": gone, "view": view}
+
+
 def scene_of(customer: Customer) -> tuple[LiveScene, Console]:
     """An operator who was free for four seconds before they were given a call."""
-    [ana] = hire(1, 1, NOW)
-    console = Console(ana, cast(Client, Api()), 1)
+    console = console_of(Api())
     console.begins.append(at(-4))
     switch = Switch("x", 1, [customer])
-    switch.place(Order("1", customer.number, "4000", ana.name), NOW)
+    switch.place(Order("1", customer.number, "4000", console.agent), NOW)
     switch.advance(at(600))
-    scene = LiveScene(switch, [console], operators=[operator("paused")])
+    sales = Sales(cast(Client, Api()), [console.seller], NOW)
+    chat = Chat(customer, "ana", deque())
+    chat.wrote([("Oi, tudo bem?", NOW)])
+    feed = Feed(cast(Watcher, None), cast(Client, Api()), 1)
+    feed.newest.extend(
+        [
+            change(41, "agent", gone=False, view={"name": "Ana", "presence": {"state": "paused"}}),
+            change(40, "call", gone=True, view={"number": "+5511987654321", "status": "completed"}),
+        ]
+    )
+    scene = LiveScene(switch, [console], sales, [chat], feed, operators=[operator("paused")])
     scene.contacts.update(blocked=2, reached=1)
     return scene, console

@@ -293,11 +293,7 @@ class DialSettings(CallSettings, CallingSettings, AgentSettings):
     public_url: str | None = None
 
 
-class OfferRecordSettings(AgentSettings, LineSettings):
-    pass
-
-
-class OfferSettings(CallSettings, OfferRecordSettings, ReachedSettings):
+class OfferSettings(CallSettings, AgentSettings, LineSettings, ReachedSettings):
     offers_queue: str
     dial_provider: DialProvider
     dial_secret: str
@@ -486,7 +482,8 @@ class FeedSettings(Settings):
 class PublishUpdatesSettings(
     FeedSettings,
     MissedCallSettings,
-    OfferRecordSettings,
+    AgentSettings,
+    LineSettings,
     PromiseTableSettings,
     AssignmentTableSettings,
     TelemarketingSetupSettings,

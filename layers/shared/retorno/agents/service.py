@@ -87,6 +87,10 @@ class Agents:
         """Raises NotFound, Unavailable."""
         return _one(self._store, agent)
 
+    def some(self, agents: Iterable[str]) -> list[Stored]:
+        """Those that are registered. Raises Unavailable."""
+        return self._store.get_many(agents)
+
     @staticmethod
     def told_of(keys: Mapping[str, str]) -> str | None:
         """The agent whose record has these keys; None where they are of something else."""

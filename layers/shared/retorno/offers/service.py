@@ -40,15 +40,9 @@ from retorno.offers.model import (
     Waiting,
     telephone_of,
 )
-from retorno.offers.store import Changed, LinePage, OfferStore, QueuePage, offer_of
+from retorno.offers.store import Changed, LinePage, OfferStore, QueuePage
 from retorno.secrets import credential
-from retorno.settings import (
-    DialProvider,
-    FollowCallsSettings,
-    LineSettings,
-    OfferRecordSettings,
-    OfferSettings,
-)
+from retorno.settings import DialProvider, FollowCallsSettings, LineSettings, OfferSettings
 from retorno.telephony.asterisk_connecting import AsteriskConnector
 from retorno.telephony.canonical_connecting import CanonicalConnector
 from retorno.telephony.ports import Connector, DialFailed, DialRefused, DialUncertain
@@ -501,11 +495,6 @@ class OfferRecords:
         self._store = store
         self._agents = agents
 
-    @staticmethod
-    def told_of(keys: Mapping[str, str]) -> str | None:
-        """The offer that has these keys; None where they are of something else."""
-        return offer_of(keys)
-
     def one(self, offer_id: str, agent: str | None) -> Offer:
         """To anyone where no agent is said. Raises NotFound also for another's; Unavailable."""
         offer = self._store.offer(offer_id)
@@ -610,5 +599,5 @@ def offers(settings: OfferSettings) -> Offers:
     )
 
 
-def offer_records(settings: OfferRecordSettings) -> OfferRecords:
+def offer_records(settings: OfferSettings) -> OfferRecords:
     return OfferRecords(OfferStore(settings.offers_table), agents(settings))

@@ -283,12 +283,6 @@ class OfferStore:
         return QueuePage(queues, queues[-1].queue if found.last_evaluated_key else None)
 
 
-def offer_of(keys: Mapping[str, str]) -> str | None:
-    """The offer that has these keys; None where they are another item's."""
-    kind, _, offer_id = keys["pk"].partition("#")
-    return offer_id if kind == "offer" else None
-
-
 def _call_pk(call_id: str) -> str:
     return f"call#{call_id}"
 

@@ -191,21 +191,7 @@ class Keeping:
         return ended
 
 
-class PromiseRecords:
-    """Promises as they are at this moment."""
-
-    def __init__(self, store: PromiseStore) -> None:
-        self._store = store
-
-    def one(self, promise_id: str) -> Promise:
-        """Raises NotFound, Unavailable."""
-        promise = self._store.get(promise_id)
-        if promise is None:
-            raise NotFound("there is no such promise")
-        return promise
-
-
-class Promises(PromiseRecords):
+class Promises:
     """Promises as people make, see, change and cancel them.
 
     `by` is an operator, who may change their own and those of nobody in particular, and None for
@@ -219,7 +205,7 @@ class Promises(PromiseRecords):
         rules: CallingRules,
         agents: Agents,
     ) -> None:
-        super().__init__(store)
+        self._store = store
         self._keeping = keeping
         self._rules = rules
         self._agents = agents
@@ -241,6 +227,13 @@ class Promises(PromiseRecords):
                 found = self.one(promise_id)
         if found.wish_digest != wish.digest:
             raise InvalidInput("Idempotency-Key", "was used for another request")
+        return found
+
+    def one(self, promise_id: str) -> Promise:
+        """Raises NotFound, Unavailable."""
+        found = self._store.get(promise_id)
+        if found is None:
+            raise NotFound("there is no such promise")
         return found
 
     def page(
@@ -389,10 +382,6 @@ def keeping(settings: KeepPromisesSettings) -> Keeping:
         ),
         call_list(settings),
     )
-
-
-def promise_records(settings: PromiseTableSettings) -> PromiseRecords:
-    return PromiseRecords(PromiseStore(settings.promises_table, settings.time_zone))
 
 
 def promises_made(settings: PromiseTableSettings) -> PromisesMade:

@@ -55,8 +55,9 @@ class Publishing:
 
     def publish(self, changes: Sequence[Change], now: datetime) -> None:
         """Told again, it changes nothing. Raises Unavailable."""
-        for place in range(0, len(changes), THINGS_AT_ONCE):
-            self._publish(changes[place : place + THINGS_AT_ONCE], now)
+        each_once = list({tuple(change.message.items()): change for change in changes}.values())
+        for place in range(0, len(each_once), THINGS_AT_ONCE):
+            self._publish(each_once[place : place + THINGS_AT_ONCE], now)
 
     def _publish(self, changes: Sequence[Change], now: datetime) -> None:
         for _ in range(MAX_LOOKS):

@@ -1,10 +1,11 @@
 """Looks at things as their records are at this moment: what is seen of them, and by whom."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from retorno.agents.service import Agents, agents
+from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.changes import Change, Kind
 from retorno.customers.model import Lookup
@@ -12,9 +13,9 @@ from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dashboard.service import Dashboard, dashboard_reader
 from retorno.errors import NotFound
 from retorno.messages.service import Conversations, conversations
-from retorno.offers.service import OfferRecords, offer_records
+from retorno.offers.service import OffersMade, offers_made
 from retorno.promises.model import State as PromiseState
-from retorno.promises.service import PromiseRecords, promise_records
+from retorno.promises.service import PromisesMade, promises_made
 from retorno.realtime.model import Sight
 from retorno.realtime.views import (
     AgentView,
@@ -29,8 +30,8 @@ from retorno.realtime.views import (
     PromiseView,
     View,
 )
-from retorno.recovery.model import UNREACHED
-from retorno.recovery.service import MissedCalls, missed_calls
+from retorno.recovery.model import UNREACHED, MissedCall, number_key_of
+from retorno.recovery.service import PartFollowing, part_following
 from retorno.settings import PublishUpdatesSettings
 from retorno.telemarketing.assignments.service import Assignments, assignments
 from retorno.telemarketing.setup.service import Setup, setup
@@ -57,14 +58,18 @@ class Found(NamedTuple):
     lookup: Lookup | None = None
 
 
+# What is found of the items that have such keys.
+Reader = Callable[[Sequence[Keys], datetime], Iterable[Found]]
+
+
 class Sights:
     def __init__(
         self,
         calls: CallReader,
-        missed: MissedCalls,
+        missed: PartFollowing,
         agents: Agents,
-        offers: OfferRecords,
-        promises: PromiseRecords,
+        offers: OffersMade,
+        promises: PromisesMade,
         assignments: Assignments,
         setup: Setup,
         conversations: Conversations,
@@ -83,22 +88,26 @@ class Sights:
         self._waits = waits
         self._dashboard = dashboard
         self._directory = directory
-        self._readers: Mapping[Kind, Callable[[Keys, datetime], Found | None]] = {
-            Kind.CALL: self._call,
-            Kind.MISSED_CALL: self._missed_call,
-            Kind.AGENT: self._agent,
-            Kind.OFFER: self._offer,
-            Kind.PROMISE: self._promise,
-            Kind.ASSIGNMENT: self._contact_due,
-            Kind.MESSAGE: self._conversation,
-            Kind.WAIT: self._breach,
-            Kind.DASHBOARD: self._today,
+        self._readers: Mapping[Kind, Reader] = {
+            Kind.CALL: self._of_calls,
+            Kind.MISSED_CALL: self._of_missed_calls,
+            Kind.AGENT: self._of_agents,
+            Kind.OFFER: self._of_offers,
+            Kind.PROMISE: self._of_promises,
+            Kind.ASSIGNMENT: self._of_contacts_due,
+            Kind.MESSAGE: self._of_conversations,
+            Kind.WAIT: self._of_waits,
+            Kind.DASHBOARD: self._of_today,
         }
 
     def look(self, changes: Sequence[Change], now: datetime) -> list[Sight]:
         """What is to be seen of things that changed. Raises Unavailable."""
-        readers = [(self._readers.get(change.kind), change.keys) for change in changes]
-        found = [seen for read, keys in readers if read and (seen := read(keys, now))]
+        found = [
+            seen
+            for kind, read in self._readers.items()
+            if (keys := [each.keys for each in changes if each.kind is kind])
+            for seen in read(keys, now)
+        ]
         links = iter(self._directory.links([each.lookup for each in found if each.lookup]))
         sights = []
         for each in found:
@@ -108,79 +117,63 @@ class Sights:
             sights.append(_sight(each, view))
         return sights
 
-    def _call(self, keys: Keys, now: datetime) -> Found:
-        call_id = keys["call_id"]
-        try:
-            call = self._calls.one(call_id)
-        except NotFound:
-            return Found(Kind.CALL, call_id)
-        return Found(
-            Kind.CALL,
-            call_id,
-            present=call.started_at is not None and call.ended_at is None,
-            view=CallView.of(call),
-            agent=call.agent,
-            queues=(call.queue, call.last_queue),
-            lookup=call.lookup,
-        )
+    def _by_id(self, call_ids: Sequence[str]) -> Mapping[str, Call]:
+        # DynamoDB takes no key twice at once.
+        return {call.call_id: call for call in self._calls.some(list(dict.fromkeys(call_ids)))}
 
-    def _missed_call(self, keys: Keys, now: datetime) -> Found:
-        call_id = keys["call_id"]
-        try:
-            missed = self._missed.one(call_id)
-        except NotFound:
-            return Found(Kind.MISSED_CALL, call_id)
-        return Found(
-            Kind.MISSED_CALL,
-            call_id,
-            present=missed.outcome.state in UNREACHED,
-            view=MissedCallView.of(missed),
-            agent=missed.part.agent,
-            queues=(missed.part.queue,),
-            lookup=missed.part.lookup,
-        )
+    def _of_calls(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        call_ids = [each["call_id"] for each in keys]
+        calls = self._by_id(call_ids)
+        for call_id in call_ids:
+            call = calls.get(call_id)
+            yield _call(call) if call else Found(Kind.CALL, call_id)
 
-    def _agent(self, keys: Keys, now: datetime) -> Found | None:
-        agent = self._agents.told_of(keys)
-        if agent is None:
-            return None
-        try:
-            stored = self._agents.one(agent)
-        except NotFound:
-            return Found(Kind.AGENT, agent)
-        view = AgentView.of(stored, now)
-        return Found(Kind.AGENT, agent, True, view, agent, stored.agent.queues)
+    def _of_missed_calls(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        """By the call's number as it is known now: it may have another than the message says."""
+        call_ids = [each["call_id"] for each in keys]
+        parts = [(number_key_of(call), call_id) for call_id, call in self._by_id(call_ids).items()]
+        missed = {each.part.call_id: each for each in self._missed.missed(parts)}
+        for call_id in call_ids:
+            found = missed.get(call_id)
+            yield _missed_call(found) if found else Found(Kind.MISSED_CALL, call_id)
 
-    def _offer(self, keys: Keys, now: datetime) -> Found | None:
-        offer_id = self._offers.told_of(keys)
-        if offer_id is None:
-            return None
-        try:
-            offer = self._offers.one(offer_id, None)
-            call = self._calls.one(offer.call_id)
-        except NotFound:
-            return Found(Kind.OFFER, offer_id)
-        return Found(
-            Kind.OFFER,
-            offer_id,
-            present=offer.ended_at is None,
-            view=OfferView.of(offer, call.number),
-            agent=offer.agent,
-            queues=(offer.queue,),
-            lookup=call.lookup,
-        )
+    def _of_agents(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        names = [agent for each in keys if (agent := self._agents.told_of(each))]
+        known = {stored.agent.agent: stored for stored in self._agents.some(names)}
+        for name in names:
+            stored = known.get(name)
+            if stored is None:
+                yield Found(Kind.AGENT, name)
+                continue
+            view = AgentView.of(stored, now)
+            yield Found(Kind.AGENT, name, True, view, name, stored.agent.queues)
 
-    def _promise(self, keys: Keys, now: datetime) -> Found:
-        promise_id = keys["promise_id"]
-        try:
-            promise = self._promises.one(promise_id)
-        except NotFound:
-            return Found(Kind.PROMISE, promise_id)
-        is_due, view = promise.state is PromiseState.LISTED, PromiseView.of(promise)
-        return Found(Kind.PROMISE, promise_id, is_due, view, promise.agent, (promise.queue,))
+    def _of_offers(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        offers = self._offers.at([each["pk"] for each in keys]).values()
+        calls = self._by_id([offer.call_id for offer in offers])
+        for offer in offers:
+            call = calls.get(offer.call_id)
+            yield Found(
+                Kind.OFFER,
+                offer.offer_id,
+                present=offer.ended_at is None,
+                view=OfferView.of(offer, call.number if call else None),
+                agent=offer.agent,
+                queues=(offer.queue,),
+                lookup=call.lookup if call else None,
+            )
 
-    def _contact_due(self, keys: Keys, now: datetime) -> Found:
-        campaign_id, customer_id = keys["campaign_id"], keys["customer_id"]
+    def _of_promises(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        for promise in self._promises.at([each["promise_id"] for each in keys]):
+            is_due, view = promise.state is PromiseState.LISTED, PromiseView.of(promise)
+            queues = (promise.queue,)
+            yield Found(Kind.PROMISE, promise.promise_id, is_due, view, promise.agent, queues)
+
+    def _of_contacts_due(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        for each in keys:
+            yield self._contact_due(each["campaign_id"], each["customer_id"])
+
+    def _contact_due(self, campaign_id: str, customer_id: str) -> Found:
         thing_id = f"{campaign_id}#{customer_id}"
         try:
             assignment = self._assignments.one(campaign_id, customer_id)
@@ -193,26 +186,45 @@ class Sights:
         view = ContactDueView.of(assignment, assignment.schedule, campaign, customer)
         return Found(CONTACT_DUE, thing_id, True, view, assignment.shown_to, (campaign.queue,))
 
-    def _conversation(self, keys: Keys, now: datetime) -> Found | None:
-        conversation = self._conversations.told_of(keys)
-        if conversation is None:
-            return None
-        summary = self._conversations.summary(conversation)
-        if summary is None:
-            return Found(CONVERSATION, conversation)
-        asks, view = summary.unread > 0 or summary.failed, ConversationView.of(summary)
-        return Found(CONVERSATION, conversation, asks, view, summary.agent)
+    def _of_conversations(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        for conversation in filter(None, map(self._conversations.told_of, keys)):
+            summary = self._conversations.summary(conversation)
+            if summary:
+                asks, view = summary.unread > 0 or summary.failed, ConversationView.of(summary)
+                yield Found(CONVERSATION, conversation, asks, view, summary.agent)
 
-    def _breach(self, keys: Keys, now: datetime) -> Found:
-        wait = self._waits.one(keys["call_id"])
-        if wait is None:
-            return Found(BREACH, keys["call_id"])
-        goes_on, view = wait.breached and wait.outcome is Outcome.WAITING, BreachView.of(wait)
-        queues = (wait.queue, wait.last_queue)
-        return Found(BREACH, wait.call_id, goes_on, view, queues=queues)
+    def _of_waits(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        for wait in self._waits.some([each["call_id"] for each in keys]):
+            goes_on, view = wait.breached and wait.outcome is Outcome.WAITING, BreachView.of(wait)
+            queues = (wait.queue, wait.last_queue)
+            yield Found(BREACH, wait.call_id, goes_on, view, queues=queues)
 
-    def _today(self, keys: Keys, now: datetime) -> Found:
-        return Found(Kind.DASHBOARD, TODAY, True, DashboardView.of(self._dashboard.today(now)))
+    def _of_today(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
+        yield Found(Kind.DASHBOARD, TODAY, True, DashboardView.of(self._dashboard.today(now)))
+
+
+def _call(call: Call) -> Found:
+    return Found(
+        Kind.CALL,
+        call.call_id,
+        present=call.started_at is not None and call.ended_at is None,
+        view=CallView.of(call),
+        agent=call.agent,
+        queues=(call.queue, call.last_queue),
+        lookup=call.lookup,
+    )
+
+
+def _missed_call(missed: MissedCall) -> Found:
+    return Found(
+        Kind.MISSED_CALL,
+        missed.part.call_id,
+        present=missed.outcome.state in UNREACHED,
+        view=MissedCallView.of(missed),
+        agent=missed.part.agent,
+        queues=(missed.part.queue,),
+        lookup=missed.part.lookup,
+    )
 
 
 def _sight(found: Found, view: View | None) -> Sight:
@@ -229,10 +241,10 @@ def _sight(found: Found, view: View | None) -> Sight:
 def sights(settings: PublishUpdatesSettings) -> Sights:
     return Sights(
         call_reader(settings),
-        missed_calls(settings),
+        part_following(settings),
         agents(settings),
-        offer_records(settings),
-        promise_records(settings),
+        offers_made(settings),
+        promises_made(settings),
         assignments(settings),
         setup(settings),
         conversations(settings),

@@ -208,10 +208,6 @@ class MissedCalls:
         attempts = attempts_on(missed.part, parts, missed.dismissal, self._rules)
         return MissedCallDetail(missed.missed_call, attempts)
 
-    def one(self, call_id: str) -> MissedCall:
-        """Raises NotFound, Unavailable."""
-        return self._find(call_id).missed_call
-
     def open_of(self, number_key: str, now: datetime) -> list[MissedCall]:
         """The open ones of a number, newest first. Raises Unavailable."""
         found = self._store.around(number_key, Period(now - self._rules.window, now))

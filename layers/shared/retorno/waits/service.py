@@ -6,7 +6,7 @@ revision that they read: so what is written follows from a call that is no older
 comes twice, late or early only has somebody look.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -168,9 +168,9 @@ class WaitRecords:
     def __init__(self, store: WaitStore) -> None:
         self._store = store
 
-    def one(self, call_id: str) -> Wait | None:
-        """None where nobody waited. Raises Unavailable."""
-        return self._store.get(call_id)
+    def some(self, call_ids: Sequence[str]) -> Sequence[Wait]:
+        """Those of calls, where somebody waited. Raises Unavailable."""
+        return self._store.get_many(call_ids)
 
 
 class WaitPolicies:
