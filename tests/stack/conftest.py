@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -61,9 +62,12 @@ def told_by_bus(stack: Stack, detail_type: str) -> Callable[[], list[dict[str, A
     return told
 
 
-@pytest.fixture(scope="session")
-def api(stack: Stack) -> Api:
-    return Api(stack)
+@pytest.fixture(scope="module")
+def api(stack: Stack, request: pytest.FixtureRequest) -> Api:
+    """With an agent of the module's own: what others left Ana in is nobody else's matter."""
+    agent = request.module.__name__.rpartition(".")[2].replace("test_", "ana_")
+    tokens = {**stack.tokens, "agent": cloud.sign_in_agents(stack, [agent])[agent]}
+    return Api(replace(stack, tokens=tokens), agent)
 
 
 @pytest.fixture

@@ -46,14 +46,14 @@ def told(call_id: str, stage: str, agent: str) -> dict[str, Any]:
 
 def test_an_operator_says_what_they_are(api: Api) -> None:
     registered = {"name": "Ana Souza"}
-    assert api.put("/agents/ana", registered).status == 201
-    assert api.put("/agents/ana", registered, role="agent").status == 403
+    assert api.put(f"/agents/{api.agent}", registered).status == 201
+    assert api.put(f"/agents/{api.agent}", registered, role="agent").status == 403
     available = {"state": "available"}
-    assert api.put("/agents/me/presence", available, role="agent").body["agent"] == "ana"
+    assert api.put("/agents/me/presence", available, role="agent").body["agent"] == api.agent
     assert api.get("/agents/me", role="agent").body["presence"]["state"] == "available"
     assert api.get("/agents/me/times", role="agent").body["seconds"]["available"] > 0
     assert api.put("/agents/me/presence", available, role="admin").status == 404
-    assert api.delete("/agents/ana").status == 428
+    assert api.delete(f"/agents/{api.agent}").status == 428
 
 
 def test_an_operator_is_found_idle_and_then_in_a_call(api: Api) -> None:
@@ -76,7 +76,9 @@ def test_an_operator_is_found_idle_and_then_in_a_call(api: Api) -> None:
     )
     assert (shown["state"], shown["reason"], idle()) == ("paused", "almoço", [])
     assert api.get("/agents/lia/times").body["seconds"]["busy"] > 0
-    assert [agent["agent"] for agent in api.pages("/agents", state="paused")] == ["lia"]
+    assert [
+        agent["agent"] for agent in api.pages("/agents", queue="presenças", state="paused")
+    ] == ["lia"]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -25,7 +25,7 @@ __all__ = ["switchboard"]
 CUTS = 100
 CALLS = 40
 QUEUES = ("painel", "retaguarda")
-AGENTS = ("nina", "lia")
+AGENTS = ("nina", "tais")
 Json = dict[str, Any]
 
 

@@ -90,7 +90,7 @@ def test_a_conversation_is_held(api: Api, whatsapp: WhatsApp) -> None:
     assert api.post(f"{path_of(number)}/read", {}).body["unread"] == 0
     (mine,) = (
         each
-        for each in api.pages("/conversations", agent=shown.body["agent"] or "ana")
+        for each in api.pages("/conversations", agent=shown.body["agent"] or api.agent)
         if each["number"] == number
     )
     assert mine["last_message"]["text"] == "Sim!"

@@ -112,7 +112,7 @@ def test_a_caller_goes_from_agent_to_agent_until_one_accepts(
     assert refused.status == 403
     assert api.put(f"/queues/{queue}", {"mode": "ask", "offer_seconds": 5}).status == 201
     assert queue in [each["queue"] for each in api.get("/queues").body["items"]]
-    hire(api, "ana", queue)
+    hire(api, api.agent, queue)
     hire(api, "beto", queue)
     assert api.get("/offers/me", role="agent").status == 404
     missed = told("offers-0", "queued", queue=queue)
@@ -120,7 +120,7 @@ def test_a_caller_goes_from_agent_to_agent_until_one_accepts(
     eventually(lambda: api.get("/missed-calls/offers-0"), lambda found: found.status == 200)
 
     assert api.calls([told("offers-1", "queued", queue=queue)]).status == 200
-    first = offered(api, queue, "ana")
+    first = offered(api, queue, api.agent)
     seen = api.get("/offers/me", role="agent").body
     assert (seen["offer_id"], seen["number"]) == (first["offer_id"], CUSTOMER)
     assert [call["call_id"] for call in seen["recent_calls"]] == ["offers-0"]
@@ -139,7 +139,7 @@ def test_a_caller_goes_from_agent_to_agent_until_one_accepts(
     for presence in ({"state": "paused", "reason": "café"}, {"state": "available"}):
         assert api.put("/agents/me/presence", presence, role="agent").status == 200
 
-    third = offered(api, queue, "ana")
+    third = offered(api, queue, api.agent)
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: answer(api, third, "accept"), range(4)))
     assert {each.status for each in answers} <= {200, 202}
@@ -148,7 +148,7 @@ def test_a_caller_goes_from_agent_to_agent_until_one_accepts(
     assert {name: order[name] for name in ("call_id", "telephone", "agent", "queue")} == {
         "call_id": "offers-1",
         "telephone": "4007",
-        "agent": "ana",
+        "agent": api.agent,
         "queue": queue,
     }
     assert len(switchboard.asked) == 1
@@ -157,7 +157,8 @@ def test_a_caller_goes_from_agent_to_agent_until_one_accepts(
 
     assert api.calls([told("offers-1", "answered")]).status == 200
     busy = eventually(
-        lambda: api.get("/agents/ana").body["presence"], lambda seen: seen["state"] == "busy"
+        lambda: api.get(f"/agents/{api.agent}").body["presence"],
+        lambda seen: seen["state"] == "busy",
     )
     assert busy["calls"] == ["offers-1"]
     assert (

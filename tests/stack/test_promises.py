@@ -205,11 +205,11 @@ def test_the_customer_is_called_at_the_time(
     api: Api, stack: Stack, switchboard: Switchboard
 ) -> None:
     agent = {"name": "Nina Prado", "queues": ["prometidos"], "telephone": "4009"}
-    assert api.put("/agents/nina", agent).status == HTTPStatus.CREATED
-    assert api.put("/agents/nina/presence", {"state": "available"}).status == HTTPStatus.OK
-    promise = promised(api, "called", clock.now() + timedelta(seconds=8), agent="nina").body
+    assert api.put("/agents/promete", agent).status == HTTPStatus.CREATED
+    assert api.put("/agents/promete/presence", {"state": "available"}).status == HTTPStatus.OK
+    promise = promised(api, "called", clock.now() + timedelta(seconds=8), agent="promete").body
     (order,) = (asked.json for asked in eventually(lambda: list(switchboard.asked), bool))
-    assert (order["number"], order["agent"]) == (CUSTOMER, "nina")
+    assert (order["number"], order["agent"]) == (CUSTOMER, "promete")
     assert order["ordered_at"] >= promise["at"].replace("Z", ".000000Z")
     told = {"call_id": f"call-{order['attempt_id']}"}
     for seconds, stage in enumerate(("answered", "completed")):
@@ -222,7 +222,7 @@ def test_the_customer_is_called_at_the_time(
     assert ended["state"] == "reached"
     kept = eventually(lambda: shown(api, promise), lambda seen: seen["state"] != "listed")
     assert (kept["state"], kept["reached"]) == ("kept", True)
-    assert api.put("/agents/nina/presence", {"state": "offline"}).status == HTTPStatus.OK
+    assert api.put("/agents/promete/presence", {"state": "offline"}).status == HTTPStatus.OK
 
 
 def test_a_promise_whose_schedule_was_lost_comes_onto_the_list(

@@ -56,7 +56,7 @@ def at_once(ask: Callable[[int], Answer]) -> list[Answer]:
 
 @pytest.mark.usefixtures("exchange")
 def test_a_quote_is_seen_wherever_its_customer_is(api: Api) -> None:
-    tell(api, "quotes-1", "answered", queue=QUEUE, agent="ana")
+    tell(api, "quotes-1", "answered", queue=QUEUE, agent=api.agent)
     made = make(api, "quotes-1", "k1", value="1200", description="Plano anual")
     assert made.status == 201, made.body
     path = made.headers["Location"]
@@ -70,7 +70,7 @@ def test_a_quote_is_seen_wherever_its_customer_is(api: Api) -> None:
     shelves: tuple[dict[str, str], ...] = (
         {"customer_id": customer_id},
         {"number": "(48) 98765-1234"},
-        {"agent": "ana"},
+        {"agent": api.agent},
         {},
     )
     for query in shelves:
@@ -116,7 +116,7 @@ def test_a_quote_is_seen_wherever_its_customer_is(api: Api) -> None:
 
 
 def test_asked_for_by_many_at_once_is_one_and_is_decided_once(api: Api) -> None:
-    tell(api, "quotes-3", "answered", agent="ana")
+    tell(api, "quotes-3", "answered", agent=api.agent)
     answers = at_once(lambda _: make(api, "quotes-3", "same", value="10"))
     assert {answer.status for answer in answers} == {201}
     (path,) = {answer.headers["Location"] for answer in answers}

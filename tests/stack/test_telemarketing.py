@@ -55,7 +55,7 @@ def test_the_operation_as_its_users_know_it(api: Api) -> None:  # noqa: PLR0915 
         "queue": "vendas",
     }
     assert api.put(CAMPAIGN, campaign).status == 201
-    registered(api, "ana", "vendas")
+    registered(api, api.agent, "vendas")
     away = {"state": "paused", "reason": "almoço"}
     assert api.put("/agents/me/presence", away, "agent").status == 200
 
@@ -70,8 +70,8 @@ def test_the_operation_as_its_users_know_it(api: Api) -> None:  # noqa: PLR0915 
     draft = {"name": "Maria Souza", "city": "Campinas", "mobile": "19 98765-4321"}
     maria = api.post("/customers", draft).body["customer_id"]
     of_maria = f"{CAMPAIGN}/customers/{maria}"
-    assert api.put(of_maria, {"agent": "ana"}).status == 201
-    assert api.put(of_maria, {"agent": "ana"}, role="agent").status == 403
+    assert api.put(of_maria, {"agent": api.agent}).status == 201
+    assert api.put(of_maria, {"agent": api.agent}, role="agent").status == 403
     running = eventually(lambda: api.get(f"{TM}/campaigns", "agent").body["items"], bool)
     assert [each["campaign_id"] for each in running] == ["maes"]
     assert eventually(lambda: listed("not_acted"), lambda seen: maria in seen) == [maria]
@@ -80,7 +80,7 @@ def test_the_operation_as_its_users_know_it(api: Api) -> None:  # noqa: PLR0915 
     assert post("worklist/next", {"campaign": "maes"}).body["customer_id"] == maria
     wish = {"campaign": "maes", "customer_id": maria}
     held = post("operations", wish, role="admin")
-    assert (held.status, held.body["held_by"]) == (409, "ana")
+    assert (held.status, held.body["held_by"]) == (409, api.agent)
     opened = post("operations", wish)
     assert opened.status == 201, opened.body
     assert opened.body["customer"]["city"] == "Campinas"
@@ -114,7 +114,7 @@ def test_the_operation_as_its_users_know_it(api: Api) -> None:  # noqa: PLR0915 
 
     # At its time she is due; her agent is away, so anyone of the team may act.
     due = eventually(lambda: api.get(of_maria).body, lambda seen: seen["due"])
-    assert (due["due"], due["schedule"]["to_team"], due["agent"]) == (True, True, "ana")
+    assert (due["due"], due["schedule"]["to_team"], due["agent"]) == (True, True, api.agent)
 
     # Then she buys.
     again = post("operations", wish)
@@ -146,7 +146,7 @@ def test_the_operation_as_its_users_know_it(api: Api) -> None:  # noqa: PLR0915 
         lambda: api.get(f"{TM}/statistics", **query).body, lambda seen: seen["total"]["sales"] == 1
     )
     total, (ana,) = seen["total"], seen["items"]
-    assert (ana["group"], ana["attempts"], ana["sales_value"]) == ("ana", 2, "129.90")
+    assert (ana["group"], ana["attempts"], ana["sales_value"]) == (api.agent, 2, "129.90")
     assert (total["contact_rate"], total["conversion"]) == (0.5, 1)
     counts = api.get(f"{TM}/worklist", campaign="maes", state="concluded").body["counts"]
     assert counts == {"not_acted": 0, "scheduled": 0, "concluded": 1}
@@ -175,7 +175,7 @@ def test_a_call_is_placed_in_an_operation_and_the_customer_wants_no_more(
         "purpose": "service",
     }
     assert api.put(f"{TM}/campaigns/pesquisa", campaign).status == 201
-    registered(api, "ana", "vendas")
+    registered(api, api.agent, "vendas")
     draft = {"name": "Joana Lima", "mobile": "71 98765-0077"}
     joana = api.post("/customers", draft).body["customer_id"]
     assert api.put(f"{TM}/campaigns/pesquisa/customers/{joana}", {}).status == 201

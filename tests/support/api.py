@@ -28,8 +28,11 @@ class Answer:
 
 
 class Api:
-    def __init__(self, stack: Stack) -> None:
+    """`agent` is who role `agent` is."""
+
+    def __init__(self, stack: Stack, agent: str = "ana") -> None:
         self.stack = stack
+        self.agent = agent
         self._pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=60)
 
     def get(self, path: str, role: str | None = "supervisor", **query: str) -> Answer:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.deploy import TEMPLATE
-from local.transform import CODE_PROPERTIES, expand, load
+from local.transform import CODE_PROPERTIES, expand, load, split
 
 RUN = 7
 
@@ -88,8 +88,19 @@ def test_each_route_leads_to_an_integration(resources: dict[str, Any]) -> None:
     assert {f"integrations/${{{name}}}" for name in integrations} == set(by_key.values())
 
 
-def test_a_stack_may_have_so_many_resources(resources: dict[str, Any]) -> None:
-    assert len(resources) <= 500
+def test_routes_are_a_stack_of_their_own(expanded: dict[str, Any]) -> None:
+    """A stack may have 500 resources, and a template 200 parameters."""
+    template, routes = split(expanded)
+    assert len(template["Resources"]) <= 500
+    assert len(routes["Resources"]) <= 500
+    assert len(routes["Parameters"]) <= 200
+    parted = {**template["Resources"], **routes["Resources"]}
+    assert parted == expanded["Resources"]
+    assert {resource["Type"] for resource in routes["Resources"].values()} == {
+        "AWS::ApiGatewayV2::Route"
+    }
+    assert {"Api", "ApiUsersAuthorizer", "ApiReadCallsIntegration"} <= routes["Parameters"].keys()
+    assert routes["Parameters"].keys() <= template["Resources"].keys()
 
 
 def test_the_api_has_the_pinned_id_and_no_body(resources: dict[str, Any]) -> None:

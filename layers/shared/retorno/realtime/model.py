@@ -116,12 +116,14 @@ def agents_entries(before: Entry | None, after: Entry, sight: Sight) -> Mapping[
 
 
 class Head(Frozen):
-    """How far a feed has come: the number of its last change, 0 before the first. `day` is that of
-    the last change, in UTC; `day_began` and `eve_began` are how far it had come as that day began,
-    and the day before.
+    """How far a feed has come: the number of its last change, 0 before the first. `version` counts
+    those who wrote it, also those who had looked and found no change. `day` is that of the last of
+    them, in UTC; `day_began` and `eve_began` are how far it had come as that day began, and the day
+    before.
     """
 
     seq: int = 0
+    version: int = 0
     day: date = date.min
     day_began: int = 0
     eve_began: int = 0
@@ -129,10 +131,11 @@ class Head(Frozen):
     def after(self, changes: int, now: datetime) -> "Head":
         """With so many changes more."""
         today = now.date()
+        come = {"seq": self.seq + changes, "version": self.version + 1}
         if today <= self.day:  # clocks differ, and midnight comes to one before the other
-            return self.model_copy(update={"seq": self.seq + changes})
+            return self.model_copy(update=come)
         return Head(
-            seq=self.seq + changes,
+            **come,
             day=today,
             day_began=self.seq,
             eve_began=self._known(today - timedelta(days=1)),

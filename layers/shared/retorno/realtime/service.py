@@ -64,9 +64,8 @@ class Publishing:
             head = self._store.heads([SUPERVISORS])[SUPERVISORS]
             seen = {(each.kind, each.thing_id): each for each in self._look(changes, now)}
             before = self._store.entries(SUPERVISORS, seen)
+            # Also where nothing is new: somebody may be about to write what they saw before that.
             told = list(_told(seen.values(), before))
-            if not told:
-                return
             feeds = {feed for feed, _ in told} - {SUPERVISORS}
             heads = {SUPERVISORS: head, **self._store.heads(feeds)}
             try:

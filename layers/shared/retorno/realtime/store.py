@@ -44,6 +44,7 @@ class FeedItem(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     seq = NumberAttribute(null=True)
+    version = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
     day = UnicodeAttribute(null=True)
@@ -98,12 +99,12 @@ class FeedStore:
     ) -> None:
         """Writes what feeds say, and how far they have come then, all or nothing.
 
-        `before` is the supervisors' head, which each write moves: so one who writes what was read
+        `before` is the supervisors' head, which each write changes: so one who writes what was read
         after it writes what is still so. Raises Changed where somebody else wrote since;
         Unavailable.
         """
-        item = self._item
-        unchanged = item.seq == before.seq if before.seq else item.pk.does_not_exist()
+        known = self._item.version
+        unchanged = known == before.version if before.version else known.does_not_exist()
         writes = [
             Write(self._head_item(feed, head), unchanged if feed == SUPERVISORS else None)
             for feed, head in heads.items()
@@ -119,6 +120,7 @@ class FeedStore:
             _feed_pk(feed),
             HEAD,
             seq=head.seq,
+            version=head.version,
             day=head.day.isoformat(),
             day_began=head.day_began,
             eve_began=head.eve_began,
@@ -212,7 +214,7 @@ def moved(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
         )
         since, until = found.get(feed, (before, after))
         found[feed] = (min(since, before), max(until, after))
-    return found
+    return {feed: (since, until) for feed, (since, until) in found.items() if since < until}
 
 
 def _feed_pk(feed: str) -> str:
@@ -240,6 +242,7 @@ def _head(item: FeedItem | None) -> Head:
         return Head()
     return Head(
         seq=int(item.seq),
+        version=int(item.version),
         day=date.fromisoformat(item.day),
         day_began=int(item.day_began),
         eve_began=int(item.eve_began),
