@@ -15,7 +15,7 @@ from local.emulator import ADDRESS, Emulator
 from local.errors import CloudError
 from local.package import Archive, archives
 from local.stack import ROOT, Stack
-from local.transform import expand, live_id, load
+from local.transform import expand, live_id, load, split
 from local.users import sign_in_all
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 TEMPLATE = ROOT / "template.yaml"
 CODE_BUCKET = "retorno-code"
-# In a request itself, CloudFormation takes no more than 51,200 bytes.
-TEMPLATE_KEY = "template.json"
 POLL_SECONDS = 0.05
 
 
@@ -49,18 +47,21 @@ def _deploy(emulator: Emulator, stage: str, settings: Mapping[str, str]) -> Stac
     sam = load(TEMPLATE)
     if unknown := settings.keys() - sam["Parameters"].keys():
         raise CloudError(f"The template has no setting {unknown.pop()!r}.")
-    template = expand(
-        sam,
-        parameters=parameters,
-        code=_upload(clients.s3, archives(sam)),
-        api_id=name,
-        endpoint_url=emulator.endpoint_url,
-        run=emulator.started_at,
+    template, routes = split(
+        expand(
+            sam,
+            parameters=parameters,
+            code=_upload(clients.s3, archives(sam)),
+            api_id=name,
+            endpoint_url=emulator.endpoint_url,
+            run=emulator.started_at,
+        )
     )
-    clients.s3.put_object(Bucket=CODE_BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(template))
-    template_url = f"{emulator.endpoint_url}/{CODE_BUCKET}/{TEMPLATE_KEY}"
-    _apply(clients.cloudformation, name, template_url, parameters)
+    _apply(clients, name, template, parameters)
     resources = _resources(clients.cloudformation, name)
+    _apply(
+        clients, f"{name}-routes", routes, {each: resources[each] for each in routes["Parameters"]}
+    )
     return Stack(
         name=name,
         stage=stage,
@@ -91,14 +92,15 @@ def _upload(s3: "S3Client", code: Mapping[str, Archive]) -> dict[str, dict[str, 
 
 
 def _apply(
-    cloudformation: "CloudFormationClient",
-    name: str,
-    template_url: str,
-    parameters: Mapping[str, str],
+    clients: Clients, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> None:
+    cloudformation = clients.cloudformation
+    # In a request itself, CloudFormation takes no more than 51,200 bytes.
+    key = f"{name}.json"
+    clients.s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=json.dumps(template))
     request: dict[str, Any] = {
         "StackName": name,
-        "TemplateURL": template_url,
+        "TemplateURL": f"{clients.s3.meta.endpoint_url}/{CODE_BUCKET}/{key}",
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],

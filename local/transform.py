@@ -58,7 +58,6 @@ def expand(
     _bridge_secrets(expanded["Resources"])
     _bridge_schedules(expanded["Resources"])
     _bridge_batches(expanded["Resources"])
-    _bridge_alarms(expanded["Resources"])
     _bridge_http_apis(expanded["Resources"], api_id)
     _bridge_websocket_apis(expanded["Resources"], live_id(api_id), endpoint_url)
     return expanded
@@ -66,6 +65,25 @@ def expand(
 
 def live_id(api_id: str) -> str:
     return f"{api_id}-live"
+
+
+def split(template: Json) -> tuple[Json, Json]:
+    """An expanded template without the HTTP APIs' routes, and a template of these.
+
+    Each route is a resource here, and all together would be more than the 500 that a stack may
+    have. What routes refer to are parameters of the same names.
+    """
+    resources: Json = template["Resources"]
+    apis = _properties(resources, "AWS::ApiGatewayV2::Api")
+    routes = {
+        name: resources[name]
+        for name, route in _properties(resources, "AWS::ApiGatewayV2::Route").items()
+        if apis[route["ApiId"]["Ref"]]["ProtocolType"] == "HTTP"
+    }
+    others = {name: resources[name] for name in resources.keys() - routes.keys()}
+    named = re.findall(r'"Ref": "(\w+)"|\$\{(\w+)\}', json.dumps(routes))
+    parameters = {one or other: {"Type": "String"} for one, other in named}
+    return {**template, "Resources": others}, {"Parameters": parameters, "Resources": routes}
 
 
 def _bridge_addresses(parameters: Json) -> None:
@@ -142,13 +160,6 @@ def _with_batches(node: Any) -> Any:
         case list():
             return [_with_batches(value) for value in node]
     return node
-
-
-def _bridge_alarms(resources: Json) -> None:
-    """A stack has 500 resources at most, and each route is one here: there is no room for alarms,
-    of which nobody would be told."""
-    for name in _properties(resources, "AWS::CloudWatch::Alarm"):
-        del resources[name]
 
 
 def _bridge_http_apis(resources: Json, api_id: str) -> None:
