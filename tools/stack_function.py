@@ -1,5 +1,6 @@
 """A function of a stack, invoked by hand: of one in AWS, or of the embedded cloud's."""
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -27,8 +28,16 @@ def invoke(function: str, event: Mapping[str, str], stack: str | None) -> Any:
 def answer_of(client: Any, function: str, event: Mapping[str, Any]) -> Any:
     """That of a function by name or ARN. Raises InvocationFailed where it failed, or what botocore
     raises."""
-    answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
+    payload = json.dumps(event, default=_as_lambda_writes)
+    answer = client.invoke(FunctionName=function, Payload=payload)
     result = json.load(answer["Payload"])
     if "FunctionError" in answer:
         raise InvocationFailed(f"The function failed: {result['errorMessage']}")
     return result
+
+
+def _as_lambda_writes(value: object) -> str:
+    """Bytes, in an item of a table. Raises TypeError for all else that JSON does not know."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} cannot be written")
