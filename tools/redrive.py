@@ -30,7 +30,7 @@ Letter = Mapping[str, Any]
 VISIBILITY_SECONDS = 3600
 WAIT_SECONDS = 2
 SHOWN = 3
-SHOWN_CHARACTERS = 160
+SHOWN_CHARACTERS = 400
 
 
 @dataclass(frozen=True, slots=True)
