@@ -16,6 +16,7 @@ from retorno.recovery.service import Matching, MissedCalls
 from retorno.recovery.store import RecoveryStore, Stored
 from retorno.telephony.ports import AnsweredBy, CallEvent, Direction, Stage
 from retorno.times import Period
+from tests.support.deployment import Deployment
 from tests.support.histories import BEGINNING, history, plausible_day
 from tests.support.reference import Verdict, verdicts
 from tests.support.requests import counted
@@ -417,3 +418,25 @@ def test_a_recovery_costs_a_write_and_two_looks_and_a_write_for_each_miss(world:
     with counted() as requests:
         world.match(records[-1:])
     assert requests == ["UpdateItem", "Query", "UpdateItem", "UpdateItem", "Query"]
+
+
+def test_who_is_missed_and_who_is_won_back_is_counted_once(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = CallStore(deployment.tables["CallsTable"])
+
+    def happens(told: list[CallEvent]) -> str:
+        for event in told:
+            calls.merge(event.call_id, facts_of(event))
+            deployment.flow()
+        return capsys.readouterr().out
+
+    missed = history("m", direction=Direction.INBOUND, number=ANA)
+    said = happens(
+        missed.at(0, Stage.QUEUED).at(30, Stage.CANCELLED).at(31, Stage.COMPLETED).events
+    )
+    assert said.count('"CallsMissed":[1.0]') == 1
+    back = history("b", direction=Direction.OUTBOUND_MANUAL, number=ANA).at(60, Stage.RINGING)
+    said = happens(back.at(70, Stage.ANSWERED).at(130, Stage.COMPLETED).events)
+    assert said.count('"CallsRecovered":[1.0]') == 1
+    assert "CallsMissed" not in said

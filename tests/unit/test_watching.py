@@ -1,7 +1,9 @@
 """Nothing of the template runs unwatched, and the runbook knows what to do about each alarm."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -132,19 +134,53 @@ class TestAlarm:
         assert len(list(metrics_of(ALARMS[name]))) <= 10
 
     def test_its_custom_metrics_are_counted(self, name: str) -> None:
-        code = "".join(
-            file.read_text(encoding="utf-8")
-            for folder in ("functions", "layers/shared/retorno")
-            for file in (ROOT / folder).rglob("*.py")
-        )
         for metric in metrics_of(ALARMS[name]):
             if metric["Namespace"] == "Retorno":
-                assert f'count("{metric["MetricName"]}"' in code
+                assert is_counted(metric["MetricName"])
 
     def test_the_runbook_says_what_mends_it(self, name: str) -> None:
         entry = entries()[name]
         assert re.search(r"`(make|aws) \w", entry)
         assert set(re.findall(r"QUEUE=(\w+)", entry)) == watched(DEAD, {name: ALARMS[name]})
+
+
+@cache
+def code() -> str:
+    return "".join(
+        file.read_text(encoding="utf-8")
+        for folder in ("functions", "layers/shared/retorno")
+        for file in (ROOT / folder).rglob("*.py")
+    )
+
+
+def is_counted(metric: str) -> bool:
+    return f'"{metric}"' in code()
+
+
+class TestDashboard:
+    @pytest.fixture
+    def body(self) -> str:
+        (dashboard,) = of_type("AWS::CloudWatch::Dashboard").values()
+        body: str = dashboard["DashboardBody"]["Fn::Sub"]
+        return body
+
+    def test_what_it_names_is_always_there(self, body: str) -> None:
+        for name in re.findall(r"\$\{(\w+)[.\}]", body):
+            assert "Condition" not in template()["Resources"][name]
+
+    def test_it_shows_every_alarm_that_is_always_there(self, body: str) -> None:
+        always = {name for name in ALARMS if "Condition" not in template()["Resources"][name]}
+        assert set(re.findall(r"\$\{(\w+)\.Arn\}", body)) == always
+
+    def test_what_it_shows_is_counted(self, body: str) -> None:
+        widgets = json.loads(re.sub(r"\$\{[^}]*\}", "x", body))["widgets"]
+        shown = [
+            metric[1]
+            for widget in widgets
+            for metric in widget["properties"].get("metrics", ())
+            if metric[0] == "Retorno"
+        ]
+        assert [metric for metric in shown if not is_counted(metric)] == []
 
 
 def entries() -> dict[str, str]:

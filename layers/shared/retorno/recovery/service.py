@@ -9,6 +9,7 @@ from retorno.calls.model import CallRules
 from retorno.calls.service import CallReader, call_reader, call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
+from retorno.observability import count
 from retorno.recovery.model import (
     UNREACHED,
     Dismissal,
@@ -67,6 +68,8 @@ class Matching:
             self._store.remove(before.number_key, before.call_id, change.revision)
         if after:
             self._store.put(after, change.revision)
+            was_missed = before is not None and before.role is Role.MISSED
+            count("CallsMissed", int(after.role is Role.MISSED and not was_missed))
         moments: dict[str, list[datetime]] = {}
         for part in (before, after):
             if part:
@@ -106,6 +109,7 @@ class Matching:
         if outcome == missed.outcome:
             return False
         self._store.save_outcome(missed, outcome)
+        count("CallsRecovered", int(outcome.state is State.RECOVERED))
         return True
 
     def block(self, number_key: str, call_id: str, now: datetime, *, blocked: bool) -> None:
