@@ -30,7 +30,7 @@ export SAM_CLI_TELEMETRY := 0
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
 	report-voicemail failures redrive look-again test test-unit lint \
-	format openapi build check-build check clean
+	format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -120,6 +120,9 @@ format: $(VENV)/ready ## Formats the code
 
 openapi: $(VENV)/ready ## Writes the description of the API, from its routes
 	@$(BIN)/python -m tools.describe_api
+
+architecture: $(VENV)/ready ## Draws docs/architecture.md, from the template
+	@$(BIN)/python -m tools.draw_architecture
 
 build: $(VENV)/ready ## Builds what sam deploy takes; ARCH=x86_64 for stacks of that Architecture
 	@$(call sam-build,$(ARCH),build)
