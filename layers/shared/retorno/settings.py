@@ -89,6 +89,20 @@ class PhoneSettings(Settings):
         return NumberPlan(self.country, self.area_code)
 
 
+class CallsKeptSettings(Settings):
+    """How many days calls are kept, and what comes of them; 0 is for ever, as of the others."""
+
+    calls_kept_days: int = Field(default=0, ge=0)
+
+
+class MessagesKeptSettings(Settings):
+    messages_kept_days: int = Field(default=0, ge=0)
+
+
+class OperationsKeptSettings(Settings):
+    operations_kept_days: int = Field(default=0, ge=0)
+
+
 class ImportSettings(Settings):
     jobs_table: str
     files_bucket: str
@@ -111,7 +125,7 @@ class CustomerTransferSettings(CustomerSettings, ImportSettings):
     pass
 
 
-class CallSettings(PhoneSettings):
+class CallSettings(CallsKeptSettings, PhoneSettings):
     calls_table: str
     internal_numbers: Names = ()
     person_talk_seconds: float = Field(default=15, ge=0)
@@ -135,7 +149,7 @@ class CallingSettings(DoNotCallSettings):
     optional_holidays: bool = False
 
 
-class QuoteTableSettings(Settings):
+class QuoteTableSettings(OperationsKeptSettings):
     quotes_table: str
 
 
@@ -185,7 +199,7 @@ class VoicemailSettings(CallSettings):
     time_zone: ZoneInfo
 
 
-class AgentSettings(PhoneSettings):
+class AgentSettings(OperationsKeptSettings, PhoneSettings):
     agents_table: str
 
 
@@ -210,7 +224,7 @@ class ReachedSettings(Settings):
         return self.public_url or self.api_url
 
 
-class CallTrackingSettings(CallSettings):
+class CallTrackingSettings(OperationsKeptSettings, CallSettings):
     operations_table: str
 
 
@@ -321,7 +335,7 @@ class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
     pass
 
 
-class MessageSettings(PhoneSettings):
+class MessageSettings(MessagesKeptSettings, PhoneSettings):
     messages_table: str
 
 
@@ -365,7 +379,7 @@ class ManageTelemarketingFileSettings(TelemarketingSetupSettings, AgentSettings,
     time_zone: ZoneInfo
 
 
-class AssignmentTableSettings(Settings):
+class AssignmentTableSettings(OperationsKeptSettings):
     assignments_table: str
     assignment_history_table: str
 
