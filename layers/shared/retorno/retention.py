@@ -9,6 +9,7 @@ from typing import Any
 
 from pynamodb.attributes import NumberAttribute
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from retorno.dynamodb import Refused, assign, update
@@ -45,6 +46,14 @@ def expiry(kept_from: datetime | None, kept_days: int) -> int | None:
     if kept_from is None or not kept_days:
         return None
     return int(kept_from.timestamp()) + kept_days * DAY_SECONDS
+
+
+def expiring(kind: type[KeptItem], kept_from: datetime | None, kept_days: int) -> list[Action]:
+    """The same as a part of an update: whatever the item has already stands."""
+    expires_at = expiry(kept_from, kept_days)
+    if expires_at is None:
+        return []
+    return [kind.expires_at.set(kind.expires_at | expires_at)]
 
 
 def hold(item: KeptItem) -> None:

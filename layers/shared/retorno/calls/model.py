@@ -146,6 +146,11 @@ def started_at(facts: Facts) -> datetime | None:
     return time_of(min(stamps)) if stamps else None
 
 
+def first_told(facts: Facts) -> datetime:
+    """The earliest moment that anything is told of."""
+    return time_of(min(facts.values()))
+
+
 def agent_of(facts: Facts) -> str | None:
     """Who answered, or else who was first named."""
     written = facts.get(Fact.ANSWERING_AGENT) or facts.get(Fact.ASSIGNED_AGENT)

@@ -24,12 +24,14 @@ from retorno.calls.model import (
     Note,
     agent_of,
     end_of,
+    first_told,
     merge,
     number_key_of,
     started_at,
 )
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
 from retorno.errors import InvalidInput, NotFound, Unavailable
+from retorno.retention import KeptItem, expiring, expiry
 from retorno.times import Period, read_stamp, stamp
 
 # Each loser of a race tries again with what the winner wrote; so many losses are no race.
@@ -68,7 +70,7 @@ class ByUnended(GlobalSecondaryIndex["CallItem"]):
     started_at = UnicodeAttribute(range_key=True)
 
 
-class CallItem(Model):
+class CallItem(KeptItem):
     """One call. Its key is the call's id alone: many events tell nothing else of it.
 
     `call_id` "1546015415.757927", and a register for each fact known, such as `answered`
@@ -112,6 +114,9 @@ class CallItem(Model):
     by_agent = ByAgent()
     by_unended = ByUnended()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return first_told(self.facts())
+
     def facts(self) -> Facts:
         return {fact: getattr(self, fact) for fact in Fact if getattr(self, fact) is not None}
 
@@ -141,8 +146,9 @@ class CallPage:
 class CallStore:
     """The calls table."""
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(CallItem, table_name)
+        self._kept_days = kept_days
 
     def merge(self, call_id: str, facts: Facts) -> None:
         """Merges facts into the call: one request where they come in order, else two or more.
@@ -192,7 +198,7 @@ class CallStore:
         new = self._item
         if not INTERPLAY.isdisjoint(facts):
             return self._whole(facts), new.call_id.does_not_exist()
-        actions: list[Action] = [new.revision.add(1)]
+        actions: list[Action] = [new.revision.add(1), *self._expiring(facts)]
         conditions: list[Condition] = [new.ended.does_not_exist()]
         conditions += [getattr(new, fact).does_not_exist() for fact in INTERPLAY]
         for fact, written in facts.items():
@@ -249,7 +255,11 @@ class CallStore:
             "agent": agent_of(facts),
             "unended": None if end_of(facts) else UNENDED,
         }
-        return [self._item.revision.add(1), *assign(self._item, values)]
+        added = [self._item.revision.add(1), *self._expiring(facts)]
+        return [*added, *assign(self._item, values)]
+
+    def _expiring(self, facts: Facts) -> list[Action]:
+        return expiring(self._item, first_told(facts), self._kept_days)
 
     def get(self, call_id: str) -> Facts | None:
         """Raises Unavailable."""
@@ -321,7 +331,7 @@ class CallStore:
             return [item.call_id for item in found]
 
 
-class NoteItem(Model):
+class NoteItem(KeptItem):
     """`call_id` "1546015415.757927", `note_id` the digest of who wrote what."""
 
     call_id = UnicodeAttribute(hash_key=True)
@@ -330,12 +340,16 @@ class NoteItem(Model):
     by = UnicodeAttribute()
     at = UnicodeAttribute()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.at)
+
 
 class NoteStore:
     """The notes on calls."""
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(NoteItem, table_name)
+        self._kept_days = kept_days
 
     def add(self, note: Note) -> Note:
         """What is already written down by the same person stays as it was: that is given back.
@@ -344,9 +358,10 @@ class NoteStore:
         """
         digest = hashlib.sha256(f"{note.by}\n{note.text}".encode()).hexdigest()
         item = self._item
-        actions = [item.text.set(note.text), item.by.set(note.by), item.at.set(stamp(note.at))]
+        values = {"text": note.text, "by": note.by, "at": note.at}
+        values["expires_at"] = expiry(note.at, self._kept_days)
         try:
-            update(item(note.call_id, digest), actions, item.note_id.does_not_exist())
+            update(item(note.call_id, digest), assign(item, values), item.note_id.does_not_exist())
         except Refused as refusal:
             return _note(refusal.item) if isinstance(refusal.item, NoteItem) else note
         return note
