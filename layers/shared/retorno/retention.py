@@ -99,6 +99,11 @@ def expired(record: Mapping[str, Any]) -> bool:
     return bool(identity.get("principalId") == "dynamodb.amazonaws.com")
 
 
+def news(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The records of an event of tables' streams, without what the tables dropped."""
+    return [record for record in event["Records"] if not expired(record)]
+
+
 def _hash_key(kind: type[KeptItem]) -> Any:
     return getattr(kind, str(kind._hash_keyname))
 
