@@ -25,7 +25,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail test test-unit lint \
+	report-voicemail apply-retention test test-unit lint \
 	format openapi build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -83,6 +83,9 @@ replay-unreadable: $(VENV)/ready ## Reads kept payloads again; PROVIDER=, and ST
 
 report-voicemail: $(VENV)/ready ## Writes the voicemail reports now; DAY= for its week, STACK= in AWS
 	@$(BIN)/python -m tools.report_voicemail $(DAY) $(STACK:%=--stack %)
+
+apply-retention: $(VENV)/ready ## Has what was stored before expire, too; STACK= in AWS
+	@$(BIN)/python -m tools.apply_retention $(STACK:%=--stack %)
 
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto

@@ -5,12 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
+from retorno.calls.model import Fact, register
+from retorno.calls.store import CallItem, CallStore
+from retorno.dynamodb import bind
+from retorno.quotes.store import QuoteItem
+from retorno.retention import HELD, hold, release
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment, deployed, forget
 from tests.support.exchange import serving
@@ -20,6 +25,7 @@ from tests.support.stream import Record, Stream
 from tests.support.switchboard import Switchboard
 from tests.support.telemarketing import Office
 from tests.support.webhooks import canonical
+from tools.apply_retention import TABLES, apply
 
 # A Monday in São Paulo, 9:30.
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -30,6 +36,8 @@ Item = Mapping[str, Any]
 CALLS = ("calls", "recoveries", "notes", "answers", "dials", "contacts", "promises", "waits")
 OPERATIONS = ("agents", "quotes", "assignment-history", "operations")
 KEPT = dict.fromkeys(CALLS, 760) | dict.fromkeys(OPERATIONS, 1830) | {"messages": 760}
+# Entries that tell no time of their own.
+TIMELESS = ("claim", "told", "call")
 QUEUES = ("CountsQueue", "UpdatesQueue", "DiallerQueue", "OffersQueue", "WaitsQueue")
 
 
@@ -171,10 +179,8 @@ OPEN: Mapping[str, Callable[[Item], bool]] = {
 }
 
 
-def test_what_is_over_expires_after_its_days_and_what_is_open_does_not(
-    deployment: Deployment, clock: StoppedClock
-) -> None:
-    requests = lived(deployment, clock, 0)
+def check(since: datetime = NOW) -> None:
+    """What is over expires its days later, and what is open does not."""
     ended, waited_for = set(), set()
     for table, days in KEPT.items():
         for item in items(table):
@@ -183,10 +189,18 @@ def test_what_is_over_expires_after_its_days_and_what_is_open_does_not(
                 assert "expires_at" not in item, (table, item)
                 continue
             ended.add(table)
+            begin = since if item.get("entry") in TIMELESS else NOW
             kept_from = datetime.fromtimestamp(int(item["expires_at"]), UTC) - timedelta(days)
             # A promise counts from the time that was promised.
-            assert NOW <= kept_from <= NOW + timedelta(hours=12), (table, item)
-    assert (ended, waited_for) == (KEPT.keys(), OPEN.keys())
+            assert begin <= kept_from <= begin + timedelta(hours=12), (table, item)
+    assert (ended, waited_for) == (set(KEPT), set(OPEN))
+
+
+def test_what_is_over_expires_after_its_days_at_no_cost(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    requests = lived(deployment, clock, 0)
+    check()
     for table in ("counters", "customers", "assignments", "telemarketing-setup"):
         stays = list(items(table))
         assert stays
@@ -198,17 +212,24 @@ def test_what_is_over_expires_after_its_days_and_what_is_open_does_not(
     assert lived(for_ever, clock, 0) == requests
     assert not any("expires_at" in item for table in KEPT for item in items(table))
 
+    # Somebody thinks better of it. What tells no time of its own is kept from then on.
+    moment = clock.now + timedelta(days=10)
+    for again in (False, True):
+        for logical_id, (item, _) in TABLES.items():
+            table = for_ever.tables[logical_id]
+            _, given = apply(bind(item, table), KEPT[table], moment)
+            assert (given == 0) == again
+        check(moment)
 
-def drop(table: str) -> None:
-    """Does what DynamoDB does with all that expires of a table."""
+
+def keys(table: str) -> Iterator[dict[str, Any]]:
+    """Of all items that expire."""
     client = boto3.client("dynamodb")
-    names = [
-        key["AttributeName"] for key in client.describe_table(TableName=table)["Table"]["KeySchema"]
-    ]
+    schema = client.describe_table(TableName=table)["Table"]["KeySchema"]
     for page in client.get_paginator("scan").paginate(TableName=table):
         for item in page["Items"]:
             if "expires_at" in item:
-                client.delete_item(TableName=table, Key={name: item[name] for name in names})
+                yield {key["AttributeName"]: item[key["AttributeName"]] for key in schema}
 
 
 def left(deployment: Deployment) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -224,7 +245,8 @@ def test_what_the_tables_drop_is_no_news(
     before, _ = left(deployment)
     clock.advance(days=2000)
     for table in KEPT:
-        drop(table)
+        for key in list(keys(table)):
+            boto3.client("dynamodb").delete_item(TableName=table, Key=key)
     told: dict[Stream, list[Record]] = {}
     read = Stream.new_records
 
@@ -243,3 +265,42 @@ def test_what_the_tables_drop_is_no_news(
     after, looks = left(deployment)
     assert after != before
     assert {look["kind"] for look in looks} >= {"call", "missed_call", "promise", "quote", "wait"}
+
+
+def test_what_is_held_stays_until_it_is_released(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    store = CallStore("calls", 760)
+    store.merge("c1", {Fact.QUEUED: register(NOW)})
+    call = bind(CallItem, "calls")
+    hold(call("c1"))
+    hold(call("nobody"))
+    store.merge("c1", {Fact.ENDED: register(NOW, "cancelled cancelled")})
+    store.merge("c1", {Fact.RINGING: register(NOW - timedelta(seconds=1))})
+    store.amend("c1", lambda _: {Fact.REVIEW: register(NOW, "human ana")})
+    seen = call.get("c1")
+    assert seen.expires_at == HELD
+    assert [item["call_id"] for item in items("calls")] == ["c1"]
+
+    assert release(seen, 760, NOW)
+    assert call.get("c1").expires_at == seen.kept_from(NOW).timestamp() + 760 * 24 * 60 * 60
+    assert not release(seen, 760, NOW)
+    # What should have expired meanwhile does so soon, and not so long ago that DynamoDB forgets it.
+    later = NOW + timedelta(days=5000)
+    assert release(call.get("c1"), 760, later)
+    assert call.get("c1").expires_at == later.timestamp()
+
+
+def test_what_opens_again_meanwhile_is_not_given_an_end(
+    deployment: Deployment, clock: StoppedClock
+) -> None:
+    day = Day(Office(deployment, clock), cast(Chat, None), Switchboard(), 0)
+    day.office.agents("bia")
+    day.tell("in-1", "queued", direction="inbound", queue="vendas", **{"from": "+5511987654321"})
+    day.tell("in-1", "answered", agent="bia")
+    day.quotes()
+    quotes = bind(QuoteItem, "quotes")
+    (seen,) = [item for item in quotes.scan() if item.state == "won"]
+    day.ask("POST /quotes/{quote_id}/reopen", None, None, quote_id=f"{seen.name}.{seen.call_id}")
+    assert not release(seen, 1830, clock.now)
+    assert quotes.get(seen.call_id, seen.name).expires_at is None

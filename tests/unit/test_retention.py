@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retorno.retention import OVERLOOKED_AFTER, expired, expiry, is_overdue
+from retorno.retention import expired, expiry
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -24,12 +24,6 @@ def test_what_is_open_or_kept_for_ever_does_not_expire(
     kept_from: datetime | None, days: int
 ) -> None:
     assert expiry(kept_from, days) is None
-
-
-def test_what_is_long_overdue_would_be_left_alone() -> None:
-    last = int((NOON - OVERLOOKED_AFTER).timestamp())
-    assert is_overdue(last - 1, NOON)
-    assert not is_overdue(last, NOON)
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,11 @@ def release(item: KeptItem, kept_days: int, now: datetime) -> bool:
     return True
 
 
-def is_overdue(expires_at: int, now: datetime) -> bool:
-    """Whether DynamoDB will soon leave an item alone that should have expired long ago."""
-    return expires_at < int((now - OVERLOOKED_AFTER).timestamp())
+def unexpiring(kind: type[KeptItem], now: datetime) -> Condition:
+    """Holds for what has no `expires_at`, or one so long ago that it will not expire."""
+    overlooked = kind.expires_at < int((now - OVERLOOKED_AFTER).timestamp())
+    condition: Condition = kind.expires_at.does_not_exist() | overlooked
+    return condition
 
 
 def expired(record: Mapping[str, Any]) -> bool:
