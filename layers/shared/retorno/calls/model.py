@@ -104,7 +104,8 @@ def facts_of(event: CallEvent) -> Facts:
     }
     if event.stage is Stage.ANSWERED:
         values[Fact.ANSWERING_AGENT] = event.agent
-    facts = {fact: register(event.occurred_at, value) for fact, value in values.items() if value}
+    at = stamp(event.occurred_at)
+    facts = {fact: f"{at} {value}".rstrip() for fact, value in values.items() if value}
     return {**facts, **_stage_facts(event)}
 
 
