@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection, LocalSecondaryIndex
@@ -22,6 +22,7 @@ from retorno.dynamodb import (
     update,
     write_together,
 )
+from retorno.frozen import Frozen
 from retorno.messages.model import WHATSAPP, Conversation, Message, Register
 from retorno.times import stamp
 
@@ -123,10 +124,8 @@ class MessageItem(Model):
     by_check = ByCheck()
 
 
-class Claim(BaseModel):
+class Claim(Frozen):
     """`digest` says what was asked for under a key; empty for a customer's message."""
-
-    model_config = ConfigDict(frozen=True)
 
     conversation: str
     ordinal: int
