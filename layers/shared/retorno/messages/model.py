@@ -137,7 +137,9 @@ class Told(Frozen):
         return Told(
             deliveries={status: earliest[status] for status in Delivery if status in earliest},
             refusal=min(
-                refusals, key=lambda each: (each.at, each.code or -1, each.details), default=None
+                refusals,
+                key=lambda each: (each.at, each.code is not None, each.code or 0, each.details),
+                default=None,
             ),
         )
 
