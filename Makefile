@@ -29,7 +29,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail failures redrive look-again test test-unit lint \
+	report-voicemail apply-retention failures redrive look-again test test-unit lint \
 	format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -87,6 +87,9 @@ replay-unreadable: $(VENV)/ready ## Reads kept payloads again; PROVIDER=, and ST
 
 report-voicemail: $(VENV)/ready ## Writes the voicemail reports now; DAY= for its week, STACK= in AWS
 	@$(BIN)/python -m tools.report_voicemail $(DAY) $(STACK:%=--stack %)
+
+apply-retention: $(VENV)/ready ## Has what was stored before expire, too; STACK= in AWS
+	@$(BIN)/python -m tools.apply_retention $(STACK:%=--stack %)
 
 failures: $(VENV)/ready ## Shows what failed in a stack in AWS; STACK=, HOURS=
 	@$(BIN)/python -m tools.show_failures $(or $(STACK),$(error Where? Say STACK=…)) \

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
-from pynamodb.models import Model
 
 from retorno.dialling.model import Dial
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.retention import KeptItem, expiry
 from retorno.times import read_stamp
 
 
@@ -22,7 +23,7 @@ class ByAgent(GlobalSecondaryIndex["DialItem"]):
     asked_at = UnicodeAttribute(range_key=True)
 
 
-class DialItem(Model):
+class DialItem(KeptItem):
     """`dial_id` "5feceb66ffc86f38d952786c6d696c79", and the dial's own fields."""
 
     dial_id = UnicodeAttribute(hash_key=True)
@@ -51,6 +52,9 @@ class DialItem(Model):
 
     by_agent = ByAgent()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.asked_at)
+
 
 TIMES = frozenset({"asked_at", "ordered_at", "retry_at", "reserved_until"})
 
@@ -64,8 +68,9 @@ class DialPage:
 
 
 class DialStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(DialItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, dial_id: str) -> Dial | None:
         """Raises Unavailable."""
@@ -85,6 +90,7 @@ class DialStore:
             item.revision == dial.revision if dial.revision else item.dial_id.does_not_exist()
         )
         values = written.model_dump(exclude={"dial_id"})
+        values["expires_at"] = expiry(dial.asked_at, self._kept_days)
         try:
             update(item(dial.dial_id), assign(item, values), unchanged)
         except Refused as refusal:
