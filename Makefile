@@ -21,6 +21,8 @@ DAY :=
 STACK :=
 QUEUE :=
 FUNCTION :=
+TABLE :=
+FROM :=
 DRY :=
 HOURS :=
 ARCH := arm64
@@ -29,7 +31,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention failures redrive look-again test test-unit lint \
+	report-voicemail apply-retention failures redrive look-again copy-back test test-unit lint \
 	format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -102,6 +104,10 @@ redrive: $(VENV)/ready ## Has done what dead letters stand for; QUEUE=, DRY=1 to
 look-again: $(VENV)/ready ## Has a function look again at all that it follows; FUNCTION=, STACK= in AWS
 	@$(BIN)/python -m tools.look_again $(or $(FUNCTION),$(error Which? Say FUNCTION=…)) \
 		$(STACK:%=--stack %)
+
+copy-back: $(VENV)/ready ## Puts back what a table lost; TABLE=, FROM= a restored one, DRY=1, STACK=
+	@$(BIN)/python -m tools.copy_back $(or $(TABLE),$(error Which? Say TABLE=…)) \
+		$(or $(FROM),$(error Whence? Say FROM=…)) $(if $(DRY),--dry) $(STACK:%=--stack %)
 
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto

@@ -205,9 +205,14 @@ def test_the_commands_of_the_runbook_are_there() -> None:
             assert re.search(rf"^{option} :=", MAKEFILE, flags=re.MULTILINE), option
 
 
-def test_the_runbook_names_functions_and_queues_that_there_are() -> None:
-    for kind, name in re.findall(r"(FUNCTION|QUEUE)=(\w+)", RUNBOOK):
-        assert name in (functions() if kind == "FUNCTION" else DEAD_LETTERS)
+def test_the_runbook_names_what_there_is() -> None:
+    known = {
+        "FUNCTION": functions(),
+        "QUEUE": DEAD_LETTERS,
+        "TABLE": of_type("AWS::DynamoDB::Table"),
+    }
+    for kind, name in re.findall(rf"({'|'.join(known)})=(\w+)", RUNBOOK):
+        assert name in known[kind]
 
 
 # What is seen live, which is made anew from the other tables.
