@@ -74,7 +74,7 @@ class Spent(NamedTuple):
     @property
     def cost(self) -> Cost:
         return Cost(
-            sum(bill.table_requests for bill in self.bills.values()),
+            sum(bill.requests_to("dynamodb") for bill in self.bills.values()),
             sum(bill.read_units for bill in self.bills.values()),
             sum(bill.write_units for bill in self.bills.values()),
         )

@@ -121,9 +121,8 @@ class Bill:
     read_units: float = 0
     write_units: float = 0
 
-    @property
-    def table_requests(self) -> int:
-        return sum(n for name, n in self.requests.items() if name.startswith("dynamodb "))
+    def requests_to(self, service: str) -> int:
+        return sum(n for name, n in self.requests.items() if name.startswith(f"{service} "))
 
 
 class Meter:
