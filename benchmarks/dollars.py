@@ -19,7 +19,7 @@ PRICES: Mapping[str, float] = json.loads(
     Path(__file__).with_name("prices.json").read_text(encoding="utf-8")
 )["dollars"]
 
-# As `python -m benchmarks.ingestion` measures them: of a handler, and of each request that it makes.
+# As `python -m benchmarks.ingestion` measures them: of a handler, and of each of its requests.
 HANDLER_CPU_SECONDS = 0.001
 REQUEST_CPU_SECONDS = 0.002
 ROUND_TRIP_SECONDS = 0.003
