@@ -9,6 +9,7 @@ from retorno.calls.model import CallRules
 from retorno.calls.service import CallReader, call_reader, call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
+from retorno.phone import is_erased
 from retorno.recovery.model import (
     UNREACHED,
     Dismissal,
@@ -65,6 +66,8 @@ class Matching:
             return
         if before and (after is None or after.number_key != before.number_key):
             self._store.remove(before.number_key, before.call_id, change.revision)
+        if after and self._was_moved(after):
+            return
         if after:
             self._store.put(after, change.revision)
         moments: dict[str, list[datetime]] = {}
@@ -73,6 +76,15 @@ class Matching:
                 moments.setdefault(part.number_key, []).append(part.at)
         for number_key, times in moments.items():
             self.settle(number_key, times, now)
+
+    def _was_moved(self, part: Part) -> bool:
+        """Whether the part of a person who was erased is where it belongs, with what became of it:
+        it is not decided anew.
+        """
+        if not is_erased(part.number):
+            return False
+        found = self._store.get(part.number_key, part.call_id)
+        return found is not None and found.part == part
 
     def settle(self, number_key: str, moments: Sequence[datetime], now: datetime) -> None:
         """Decides again about each miss that calls at these moments may bear upon.
