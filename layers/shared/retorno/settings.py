@@ -515,6 +515,10 @@ class PushUpdatesSettings(FeedSettings):
     token_keys_url: str
 
 
+class FeedPersonSettings(FeedSettings, AgentSettings):
+    pass
+
+
 class PersonalDataSettings(CustomerSettings, DoNotCallSettings):
     personal_data_table: str
     personal_data_queue: str
@@ -531,6 +535,6 @@ class FulfilPersonalDataSettings(
     OperationTableSettings,
     PartTableSettings,
     CallNotesSettings,
-    FeedSettings,
+    FeedPersonSettings,
 ):
     kept_payloads_bucket: str

@@ -1,15 +1,18 @@
 """What was seen live of a person."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from retorno.agents.service import AgentFilter, Agents, agents
 from retorno.persons import Erased, Person
 from retorno.realtime.model import SUPERVISORS, Entry, feed_of_agent
 from retorno.realtime.sights import CONVERSATION
 from retorno.realtime.store import FeedStore
-from retorno.settings import FeedSettings
+from retorno.settings import FeedPersonSettings
+
+AGENTS_AT_ONCE = 100
 
 
 class SightsOfPerson:
@@ -19,8 +22,9 @@ class SightsOfPerson:
 
     name = "live_views"
 
-    def __init__(self, store: FeedStore) -> None:
+    def __init__(self, store: FeedStore, agents: Agents) -> None:
         self._store = store
+        self._agents = agents
 
     def show(self, person: Person) -> Iterator[Mapping[str, Any]]:
         """Nothing that is not kept elsewhere."""
@@ -28,18 +32,33 @@ class SightsOfPerson:
 
     def erase(self, person: Person, now: datetime) -> Iterator[Erased]:
         for entry in self._store.everything():
-            if _names(entry, person):
-                yield self._erase(entry)
+            if not _names(entry, person):
+                continue
+            if entry.present:
+                yield Erased.LATER
+            elif entry.kind == CONVERSATION:
+                # Its very id is the number's key, and nothing tells any more whose feeds have it.
+                feeds = [feed_of_agent(agent) for agent in self._all_agents(now)]
+                yield self._forget(self._store.forget, feeds, entry)
+            else:
+                agent = entry.view.get("agent") if entry.view else None
+                feeds = [feed_of_agent(agent)] if agent else []
+                yield self._forget(self._store.forget_view, feeds, entry)
 
-    def _erase(self, entry: Entry) -> Erased:
-        if entry.present:
-            return Erased.LATER
-        agent = entry.view.get("agent") if entry.view else None
-        forget = self._store.forget if entry.kind == CONVERSATION else self._store.forget_view
-        # The supervisors' comes last: it leads to the other.
-        feeds = [feed_of_agent(agent)] if agent else []
+    @staticmethod
+    def _forget(forget: Callable[[str, Entry], bool], feeds: list[str], entry: Entry) -> Erased:
+        # The supervisors' comes last: it leads to the others.
         forgotten = [forget(feed, entry) for feed in (*feeds, SUPERVISORS)]
         return Erased.DONE if all(forgotten) else Erased.LATER
+
+    def _all_agents(self, now: datetime) -> Iterator[str]:
+        start: str | None = None
+        while True:
+            page = self._agents.page(AgentFilter(), AGENTS_AT_ONCE, start, now)
+            yield from (stored.agent.agent for stored in page.items)
+            start = page.next_start
+            if start is None:
+                return
 
 
 def _names(entry: Entry, person: Person) -> bool:
@@ -50,5 +69,5 @@ def _names(entry: Entry, person: Person) -> bool:
     return any(f'"{each}"' in view for each in ids)
 
 
-def sights_of_person(settings: FeedSettings) -> SightsOfPerson:
-    return SightsOfPerson(FeedStore(settings.feeds_table))
+def sights_of_person(settings: FeedPersonSettings) -> SightsOfPerson:
+    return SightsOfPerson(FeedStore(settings.feeds_table), agents(settings))

@@ -21,7 +21,7 @@ GONE: Mapping[str, object] = {
     "hold": None,
     "open_operation": None,
 }
-WORDS = frozenset({"note", "phone"})
+WORDS = frozenset({"conversation", "note", "phone", "script"})
 OVER = frozenset({State.CONCLUDED, State.UNLINKED})
 
 
