@@ -9,7 +9,7 @@ from retorno.callbacks.service import MAX_LISTS
 from retorno.callbacks.store import ContactStore
 from retorno.dynamodb import Refused
 from retorno.persons import Erased, Person
-from retorno.settings import ContactTableSettings
+from retorno.settings import FulfilPersonalDataSettings
 
 REASON = "erased"
 
@@ -51,5 +51,5 @@ class ContactsOfPerson:
         return Erased.DONE
 
 
-def contacts_of_person(settings: ContactTableSettings) -> ContactsOfPerson:
-    return ContactsOfPerson(ContactStore(settings.contacts_table))
+def contacts_of_person(settings: FulfilPersonalDataSettings) -> ContactsOfPerson:
+    return ContactsOfPerson(ContactStore(settings.contacts_table, settings.calls_kept_days))

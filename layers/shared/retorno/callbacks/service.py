@@ -25,7 +25,7 @@ from retorno.callbacks.model import (
     result_of,
     withdrawn,
 )
-from retorno.callbacks.store import ContactPage, ContactStore
+from retorno.callbacks.store import ContactPage, ContactStore, contact_store
 from retorno.calling_rules.model import Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
 from retorno.calls.model import Call, CallRules
@@ -402,9 +402,7 @@ def pace_of(contact: Contact, campaigns: Mapping[str, Campaign]) -> Pace:
 
 
 def contacts(settings: CallListSettings) -> Contacts:
-    return Contacts(
-        ContactStore(settings.contacts_table), WorkQueue(settings.dialler_queue), matching(settings)
-    )
+    return Contacts(contact_store(settings), WorkQueue(settings.dialler_queue), matching(settings))
 
 
 def contacts_kept(settings: ContactTableSettings) -> ContactsKept:
@@ -417,7 +415,7 @@ def dialled_calls(settings: FollowCallsSettings) -> DialledCalls:
 
 def call_list(settings: CallListSettings) -> CallList:
     return CallList(
-        ContactStore(settings.contacts_table),
+        contact_store(settings),
         contacts(settings),
         campaigns(settings),
         missed_calls(settings),
@@ -426,15 +424,13 @@ def call_list(settings: CallListSettings) -> CallList:
 
 
 def do_not_call_watch(settings: FillCallListSettings) -> DoNotCallWatch:
-    return DoNotCallWatch(
-        ContactStore(settings.contacts_table), contacts(settings), calling_rules(settings)
-    )
+    return DoNotCallWatch(contact_store(settings), contacts(settings), calling_rules(settings))
 
 
 def list_filling(settings: FillCallListSettings) -> ListFilling:
     return ListFilling(
         part_following(settings),
-        ContactStore(settings.contacts_table),
+        contact_store(settings),
         contacts(settings),
         campaigns(settings),
         do_not_call_watch(settings),

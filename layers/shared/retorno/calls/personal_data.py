@@ -64,7 +64,7 @@ class CallsOfPerson:
 
 def calls_of_person(settings: CallNotesSettings) -> CallsOfPerson:
     return CallsOfPerson(
-        CallStore(settings.calls_table),
+        CallStore(settings.calls_table, settings.calls_kept_days),
         NoteStore(settings.notes_table),
         call_reader(settings),
         settings.number_plan,

@@ -8,7 +8,7 @@ from retorno.dialling.model import Dial, DialState
 from retorno.dialling.store import DialStore
 from retorno.dynamodb import Refused
 from retorno.persons import Erased, Person
-from retorno.settings import DialTableSettings
+from retorno.settings import FulfilPersonalDataSettings
 
 # Whoever places a call knows of it by then, or never will.
 SETTLED_AFTER = timedelta(hours=1)
@@ -45,5 +45,5 @@ class DialsOfPerson:
         return Erased.DONE
 
 
-def dials_of_person(settings: DialTableSettings) -> DialsOfPerson:
-    return DialsOfPerson(DialStore(settings.dials_table))
+def dials_of_person(settings: FulfilPersonalDataSettings) -> DialsOfPerson:
+    return DialsOfPerson(DialStore(settings.dials_table, settings.calls_kept_days))

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.dialling.model import Dial
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.retention import KeptItem, expiry
 from retorno.times import read_stamp
 
 
@@ -31,7 +32,7 @@ class ByNumber(GlobalSecondaryIndex["DialItem"]):
     asked_at = UnicodeAttribute(range_key=True)
 
 
-class DialItem(Model):
+class DialItem(KeptItem):
     """`dial_id` "5feceb66ffc86f38d952786c6d696c79", and the dial's own fields."""
 
     dial_id = UnicodeAttribute(hash_key=True)
@@ -61,6 +62,9 @@ class DialItem(Model):
     by_agent = ByAgent()
     by_number = ByNumber()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.asked_at)
+
 
 TIMES = frozenset({"asked_at", "ordered_at", "retry_at", "reserved_until"})
 
@@ -74,8 +78,9 @@ class DialPage:
 
 
 class DialStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(DialItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, dial_id: str) -> Dial | None:
         """Raises Unavailable."""
@@ -103,6 +108,7 @@ class DialStore:
             item.revision == dial.revision if dial.revision else item.dial_id.does_not_exist()
         )
         values = written.model_dump(exclude={"dial_id"})
+        values["expires_at"] = expiry(dial.asked_at, self._kept_days)
         try:
             update(item(dial.dial_id), assign(item, values), unchanged)
         except Refused as refusal:

@@ -8,7 +8,7 @@ from retorno.dynamodb import Refused
 from retorno.persons import Erased, Person
 from retorno.promises.model import CANCELLABLE, Promise, State
 from retorno.promises.store import PromiseStore
-from retorno.settings import PromiseTableSettings
+from retorno.settings import FulfilPersonalDataSettings
 
 REASON = "erased"
 
@@ -45,5 +45,7 @@ class PromisesOfPerson:
         return Erased.DONE
 
 
-def promises_of_person(settings: PromiseTableSettings) -> PromisesOfPerson:
-    return PromisesOfPerson(PromiseStore(settings.promises_table, settings.time_zone))
+def promises_of_person(settings: FulfilPersonalDataSettings) -> PromisesOfPerson:
+    return PromisesOfPerson(
+        PromiseStore(settings.promises_table, settings.time_zone, settings.calls_kept_days)
+    )

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
 from retorno.promises.model import Promise, PromiseFilter
+from retorno.retention import KeptItem, expiry
 from retorno.times import read_stamp, stamp
 
 TO_CHECK = "promise"
@@ -63,7 +63,7 @@ class ByNumber(GlobalSecondaryIndex["PromiseItem"]):
     at = UnicodeAttribute(range_key=True)
 
 
-class PromiseItem(Model):
+class PromiseItem(KeptItem):
     """`promise_id` "5feceb66ffc86f38d952786c6d696c79", and the promise's own fields."""
 
     promise_id = UnicodeAttribute(hash_key=True)
@@ -104,6 +104,9 @@ class PromiseItem(Model):
     by_check = ByCheck()
     by_number = ByNumber()
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        return _promise(self).over_since
+
 
 TIMES = frozenset({"at", "moved_from", "asked_at", "dialled_at", "check_at"})
 
@@ -119,8 +122,9 @@ class PromisePage:
 class PromiseStore:
     """`zone` is the company's own, by which days begin."""
 
-    def __init__(self, table_name: str, zone: ZoneInfo) -> None:
+    def __init__(self, table_name: str, zone: ZoneInfo, kept_days: int = 0) -> None:
         self._item = bind(PromiseItem, table_name)
+        self._kept_days = kept_days
         self._zone = zone
 
     def get(self, promise_id: str) -> Promise | None:
@@ -158,6 +162,7 @@ class PromiseStore:
             "day": day,
             "agent_day": f"{day} {promise.agent}" if promise.agent else None,
             "to_check": TO_CHECK if promise.check_at else None,
+            "expires_at": expiry(promise.over_since, self._kept_days),
         }
         try:
             update(item(promise.promise_id), assign(item, values), unchanged)

@@ -52,4 +52,4 @@ def _without_words(quote: Quote, person: Person) -> Quote:
 
 
 def quotes_of_person(settings: QuoteTableSettings) -> QuotesOfPerson:
-    return QuotesOfPerson(QuoteStore(settings.quotes_table))
+    return QuotesOfPerson(QuoteStore(settings.quotes_table, settings.operations_kept_days))

@@ -279,7 +279,9 @@ def recovery_rules(settings: RecoverySettings) -> RecoveryRules:
 
 def matching(settings: RecoverySettings) -> Matching:
     return Matching(
-        RecoveryStore(settings.recoveries_table), call_rules(settings), recovery_rules(settings)
+        RecoveryStore(settings.recoveries_table, settings.calls_kept_days),
+        call_rules(settings),
+        recovery_rules(settings),
     )
 
 

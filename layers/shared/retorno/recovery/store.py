@@ -9,7 +9,6 @@ from typing import Any
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, LocalSecondaryIndex
-from pynamodb.models import Model
 
 from retorno.dynamodb import (
     Refused,
@@ -24,6 +23,7 @@ from retorno.dynamodb import (
 )
 from retorno.errors import InvalidInput
 from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, Outcome, Part, Role, State
+from retorno.retention import KeptItem, expiring
 from retorno.times import Period, read_stamp, stamp
 
 # Rows that one page of a filtered list may look at. A rare queue's list comes in more pages.
@@ -60,7 +60,7 @@ class AllMissed(GlobalSecondaryIndex["PartItem"]):
     missed_order = UnicodeAttribute(range_key=True)
 
 
-class PartItem(Model):
+class PartItem(KeptItem):
     """One call's part. Times are text that sorts as time does.
 
     `number_key` "+551187654321" (or "withheld#<call id>"), `call_id` "1546015415.757927". A
@@ -106,6 +106,9 @@ class PartItem(Model):
     by_state = ByState()
     all_missed = AllMissed()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.at)
+
 
 PART_FIELDS = tuple(name for name in Part.model_fields if name not in ("number_key", "call_id"))
 OUTCOME_FIELDS = tuple(Outcome.model_fields)
@@ -135,8 +138,9 @@ class MissedPage:
 
 
 class RecoveryStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(PartItem, table_name)
+        self._kept_days = kept_days
 
     def put(self, part: Part, call_revision: int) -> None:
         """Writes a call's part, unless one of a later revision is there. Raises Unavailable.
@@ -154,6 +158,7 @@ class RecoveryStore:
             item.revision.add(1),
             item.call_revision.set(call_revision),
             *assign(item, values),
+            *expiring(item, part.at, self._kept_days),
         ]
         if is_miss:
             actions.append(item.state.set(item.state | State.OPEN.value))

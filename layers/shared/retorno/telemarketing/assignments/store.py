@@ -10,6 +10,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjec
 from pynamodb.models import Model
 
 from retorno.dynamodb import Write, bind, unavailable_on_trouble
+from retorno.retention import KeptItem, expiry
 from retorno.settings import AssignmentTableSettings
 from retorno.telemarketing.assignments.model import (
     DUE_PLACES,
@@ -18,7 +19,7 @@ from retorno.telemarketing.assignments.model import (
     Entry,
     State,
 )
-from retorno.times import Period, stamp
+from retorno.times import Period, read_stamp, stamp
 
 TO_CHECK = "assignment"
 NUMBER_LENGTH = 9
@@ -97,7 +98,7 @@ class ByCampaign(GlobalSecondaryIndex["EntryItem"]):
     at = UnicodeAttribute(range_key=True)
 
 
-class EntryItem(Model):
+class EntryItem(KeptItem):
     """`contact` "natal#5f3c…", `number` "000000017", and all of it as JSON."""
 
     contact = UnicodeAttribute(hash_key=True)
@@ -107,6 +108,9 @@ class EntryItem(Model):
     entry = UnicodeAttribute()
 
     by_campaign = ByCampaign()
+
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.at)
 
 
 Key = tuple[str, str]
@@ -129,8 +133,11 @@ class EntryPage:
 
 
 class AssignmentStore:
-    def __init__(self, assignments_table: str, history_table: str) -> None:
+    """`kept_days` are those of the history."""
+
+    def __init__(self, assignments_table: str, history_table: str, kept_days: int = 0) -> None:
         self._item = bind(AssignmentItem, assignments_table, READ_TIMEOUT_SECONDS)
+        self._kept_days = kept_days
         self._entry = bind(EntryItem, history_table)
 
     def get(self, campaign_id: str, customer_id: str) -> Assignment | None:
@@ -194,6 +201,7 @@ class AssignmentStore:
             campaign_id=entry.campaign_id,
             at=stamp(entry.at),
             entry=entry.model_dump_json(),
+            expires_at=expiry(entry.at, self._kept_days),
         )
 
     def along(self, line: str, start: str | None, *, latest_first: bool = False) -> Iterator[Spot]:
@@ -295,4 +303,8 @@ def read_entry(item: EntryItem) -> Entry:
 
 
 def assignment_store(settings: AssignmentTableSettings) -> AssignmentStore:
-    return AssignmentStore(settings.assignments_table, settings.assignment_history_table)
+    return AssignmentStore(
+        settings.assignments_table,
+        settings.assignment_history_table,
+        settings.operations_kept_days,
+    )

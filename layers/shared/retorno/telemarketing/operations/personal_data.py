@@ -56,4 +56,7 @@ class OperationsOfPerson:
 
 
 def operations_of_person(settings: OperationTableSettings) -> OperationsOfPerson:
-    return OperationsOfPerson(OperationStore(settings.operations_table), assignment_store(settings))
+    return OperationsOfPerson(
+        OperationStore(settings.operations_table, settings.operations_kept_days),
+        assignment_store(settings),
+    )
