@@ -96,6 +96,7 @@ IfMatch = Annotated[
 
 ANYONE = frozenset({"agent", "supervisor", "admin"})
 LEADERS = frozenset({"supervisor", "admin"})
+ADMINS = frozenset({"admin"})
 
 # Who may do what. A route that is not here is open to no user; the webhooks and the description
 # of the API ask for no user at all.
@@ -253,6 +254,13 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /wait-compliance": LEADERS,
     "GET /wait-breaches": LEADERS,
     "GET /dashboard": ANYONE,
+    "POST /personal-data/erasures": ADMINS,
+    "GET /personal-data/erasures/{erasure_id}": ADMINS,
+    "POST /personal-data/exports": LEADERS,
+    "GET /personal-data/exports/{export_id}": LEADERS,
+    "GET /personal-data/holds/{number}": ADMINS,
+    "PUT /personal-data/holds/{number}": ADMINS,
+    "DELETE /personal-data/holds/{number}": ADMINS,
 }
 OPEN_ROUTES = frozenset(
     {
