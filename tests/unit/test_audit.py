@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.push_updates.handler import connect
 from retorno.audit import masked
 from retorno.errors import Unavailable
-from retorno.http import Api
+from retorno.http import Api, User
 from tests.support.events import Claims, http, user
 
 ANA = user("[agent supervisor]", "ana", **{"custom:agent": "ana.souza"})
@@ -64,6 +66,10 @@ def asked(
     template = route.partition(" ")[2]
     event = http(route, path=template.format(**(path or {})), query=query, claims=claims)
     app.resolve({**event, "pathParameters": path}, None)  # type: ignore[arg-type]
+    return audited(caplog)
+
+
+def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [vars(record) for record in caplog.records if record.getMessage() == "audit"]
 
 
@@ -105,3 +111,20 @@ def test_what_is_open_and_who_is_nobody_is_not(
     caplog: pytest.LogCaptureFixture, route: str, claims: Claims | None
 ) -> None:
     assert asked(caplog, route, claims) == []
+
+
+@pytest.mark.parametrize(("groups", "status"), [("supervisor", 200), ("visitor", 403)])
+def test_so_is_who_watches_live(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, groups: str, status: int
+) -> None:
+    """The embedded cloud keeps no log of these."""
+    rita = User("rita", "rita", frozenset({groups}))
+    tokens, watching = Mock(), Mock()
+    tokens.return_value.read.return_value = (rita, 1_772_452_800)
+    monkeypatch.setattr("functions.push_updates.handler.tokens", tokens)
+    monkeypatch.setattr("functions.push_updates.handler.watching", watching)
+    answer = connect({"headers": {}}, "l0SM9cOFvHcCIhw=")
+    (line,) = audited(caplog)
+    assert answer == {"statusCode": status}
+    assert (line["user"], line["route"], line["status"]) == ("rita", "CONNECT", status)
+    assert line["request_id"] == "l0SM9cOFvHcCIhw="
