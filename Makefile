@@ -19,13 +19,17 @@ SET :=
 PROVIDER :=
 DAY :=
 STACK :=
+QUEUE :=
+FUNCTION :=
+DRY :=
+HOURS :=
 ARCH := arm64
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention test test-unit lint \
+	report-voicemail apply-retention failures redrive look-again test test-unit lint \
 	format openapi build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -86,6 +90,18 @@ report-voicemail: $(VENV)/ready ## Writes the voicemail reports now; DAY= for it
 
 apply-retention: $(VENV)/ready ## Has what was stored before expire, too; STACK= in AWS
 	@$(BIN)/python -m tools.apply_retention $(STACK:%=--stack %)
+
+failures: $(VENV)/ready ## Shows what failed in a stack in AWS; STACK=, HOURS=
+	@$(BIN)/python -m tools.show_failures $(or $(STACK),$(error Where? Say STACK=…)) \
+		$(HOURS:%=--hours %)
+
+redrive: $(VENV)/ready ## Has done what dead letters stand for; QUEUE=, DRY=1 to look, STACK= in AWS
+	@$(BIN)/python -m tools.redrive $(or $(QUEUE),$(error Which? Say QUEUE=…)) \
+		$(if $(DRY),--dry) $(STACK:%=--stack %)
+
+look-again: $(VENV)/ready ## Has a function look again at all that it follows; FUNCTION=, STACK= in AWS
+	@$(BIN)/python -m tools.look_again $(or $(FUNCTION),$(error Which? Say FUNCTION=…)) \
+		$(STACK:%=--stack %)
 
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto

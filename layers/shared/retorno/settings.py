@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 
 
@@ -67,10 +68,8 @@ class DialProvider(StrEnum):
     ASTERISK = "asterisk"
 
 
-class Settings(BaseModel):
+class Settings(Frozen):
     """Field `calls_table` is variable CALLS_TABLE, and so for all."""
-
-    model_config = ConfigDict(frozen=True)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -129,7 +128,7 @@ class CallSettings(CallsKeptSettings, PhoneSettings):
     calls_table: str
     internal_numbers: Names = ()
     person_talk_seconds: float = Field(default=15, ge=0)
-    trunk_talk_seconds: Thresholds = {}
+    trunk_talk_seconds: Thresholds = Field(default_factory=dict)
 
 
 class DispositionSettings(Settings):

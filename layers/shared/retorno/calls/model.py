@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.customers.model import Lookup
 from retorno.dispositions.model import Disposition, Flag
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan, match_key
 from retorno.telephony.ports import (
     ENDED_IN_IVR,
@@ -104,7 +103,8 @@ def facts_of(event: CallEvent) -> Facts:
     }
     if event.stage is Stage.ANSWERED:
         values[Fact.ANSWERING_AGENT] = event.agent
-    facts = {fact: register(event.occurred_at, value) for fact, value in values.items() if value}
+    at = stamp(event.occurred_at)
+    facts = {fact: f"{at} {value}".rstrip() for fact, value in values.items() if value}
     return {**facts, **_stage_facts(event)}
 
 
@@ -212,10 +212,8 @@ class EvidenceKind(StrEnum):
     TALK_TIME = "talk_time"
 
 
-class Evidence(BaseModel):
+class Evidence(Frozen):
     """One thing that tells whether a person or a voicemail answered; `by` is who said it."""
-
-    model_config = ConfigDict(frozen=True)
 
     kind: EvidenceKind
     answered_by: AnsweredBy
@@ -223,10 +221,8 @@ class Evidence(BaseModel):
     by: str | None = None
 
 
-class Disposed(BaseModel):
+class Disposed(Frozen):
     """How an operator summed a call up, with the flags that the disposition had at the time."""
-
-    model_config = ConfigDict(frozen=True)
 
     code: str
     flags: frozenset[Flag]
@@ -292,10 +288,8 @@ def verdict_of(facts: Facts) -> AnsweredBy | None:
     return AnsweredBy(value_of(facts[Fact.REVIEW]).partition(" ")[0])
 
 
-class Note(BaseModel):
+class Note(Frozen):
     """What somebody wrote down about a call."""
-
-    model_config = ConfigDict(frozen=True)
 
     call_id: str
     text: str
@@ -303,14 +297,12 @@ class Note(BaseModel):
     at: datetime
 
 
-class CallRules(BaseModel):
+class CallRules(Frozen):
     """What a deployment decides about its calls.
 
     An answer that was talked with for less than `talk_threshold` seconds, or those of the trunk
     that the call went out on, is taken for a voicemail's where nothing else tells.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     plan: NumberPlan = NumberPlan()
     internal_keys: frozenset[str] = frozenset()
@@ -328,14 +320,12 @@ class CallRules(BaseModel):
         return self.plan.is_extension(party)
 
 
-class Call(BaseModel):
+class Call(Frozen):
     """A call as it stands. Seconds are None where their beginning or their end is not known.
 
     `wait_seconds` run from the entry into the queue, `ring_seconds` from the first ring, each to
     the answer or else to the end; `talk_seconds` from the answer to the end.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     call_id: str
     provider: str | None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection, LocalSecondaryIndex
@@ -21,6 +21,7 @@ from retorno.dynamodb import (
     update,
     write_together,
 )
+from retorno.frozen import Frozen
 from retorno.messages.model import WHATSAPP, Conversation, Message, Register
 from retorno.retention import KeptItem, expiry
 from retorno.times import stamp
@@ -130,10 +131,8 @@ class MessageItem(KeptItem):
         return None if self.entry == ALIAS else now
 
 
-class Claim(BaseModel):
+class Claim(Frozen):
     """`digest` says what was asked for under a key; empty for a customer's message."""
-
-    model_config = ConfigDict(frozen=True)
 
     conversation: str
     ordinal: int
