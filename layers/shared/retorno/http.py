@@ -15,8 +15,10 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AfterValidator, BeforeValidator
 
+from retorno.audit import audit
 from retorno.errors import (
     CallForbidden,
     Conflict,
@@ -279,6 +281,10 @@ OPEN_ROUTES = frozenset(
 )
 
 
+# What of a query says whom it asks about.
+AUDITED = ("number", "customer_id", "agent")
+
+
 def etag(version: int) -> str:
     return f'"{version}"'
 
@@ -350,6 +356,13 @@ class Api(APIGatewayHttpResolver):
         self.exception_handler(Exception)(_on_unknown_error)
         self.not_found(_on_no_route)
 
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """The answer to a request, which is put down if it is a user's."""
+        answer = super().resolve(event, context)
+        if self.current_event.route_key not in OPEN_ROUTES:
+            _audit(self.current_event, answer["statusCode"])
+        return answer
+
     def _on_invalid_request(self, error: RequestValidationError) -> Response[Any]:
         """Validation comes first, but who may not ask is not told what was wrong."""
         try:
@@ -393,6 +406,23 @@ def _user(event: APIGatewayProxyEventV2) -> User:
     # API Gateway writes a list claim as "[agent supervisor]".
     groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
     return User(name, claims.get("custom:agent") or name, frozenset(groups))
+
+
+def _audit(event: APIGatewayProxyEventV2, status: int) -> None:
+    try:
+        user = _user(event)
+    except NotAuthenticated:
+        return
+    query = event.query_string_parameters
+    audit(
+        user=user.name,
+        agent=user.agent,
+        groups=user.groups,
+        route=event.route_key or "",
+        of=event.path_parameters | {name: query[name] for name in AUDITED if name in query},
+        status=status,
+        request_id=event.request_context.request_id,
+    )
 
 
 def _with_rights(app: Api, next_middleware: NextMiddleware) -> Response[Any]:
