@@ -19,14 +19,20 @@ SET :=
 PROVIDER :=
 DAY :=
 STACK :=
+QUEUE :=
+FUNCTION :=
+TABLE :=
+FROM :=
+DRY :=
+HOURS :=
 ARCH := arm64
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail test test-unit lint \
-	format openapi build check-build check clean
+	report-voicemail apply-retention failures redrive look-again copy-back test test-unit bench \
+	lint format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -84,11 +90,35 @@ replay-unreadable: $(VENV)/ready ## Reads kept payloads again; PROVIDER=, and ST
 report-voicemail: $(VENV)/ready ## Writes the voicemail reports now; DAY= for its week, STACK= in AWS
 	@$(BIN)/python -m tools.report_voicemail $(DAY) $(STACK:%=--stack %)
 
+apply-retention: $(VENV)/ready ## Has what was stored before expire, too; STACK= in AWS
+	@$(BIN)/python -m tools.apply_retention $(STACK:%=--stack %)
+
+failures: $(VENV)/ready ## Shows what failed in a stack in AWS; STACK=, HOURS=
+	@$(BIN)/python -m tools.show_failures $(or $(STACK),$(error Where? Say STACK=…)) \
+		$(HOURS:%=--hours %)
+
+redrive: $(VENV)/ready ## Has done what dead letters stand for; QUEUE=, DRY=1 to look, STACK= in AWS
+	@$(BIN)/python -m tools.redrive $(or $(QUEUE),$(error Which? Say QUEUE=…)) \
+		$(if $(DRY),--dry) $(STACK:%=--stack %)
+
+look-again: $(VENV)/ready ## Has a function look again at all that it follows; FUNCTION=, STACK= in AWS
+	@$(BIN)/python -m tools.look_again $(or $(FUNCTION),$(error Which? Say FUNCTION=…)) \
+		$(STACK:%=--stack %)
+
+copy-back: $(VENV)/ready ## Puts back what a table lost; TABLE=, FROM= a restored one, DRY=1, STACK=
+	@$(BIN)/python -m tools.copy_back $(or $(TABLE),$(error Which? Say TABLE=…)) \
+		$(or $(FROM),$(error Whence? Say FROM=…)) $(if $(DRY),--dry) $(STACK:%=--stack %)
+
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto
 
 test-unit: $(VENV)/ready ## Runs the tests that take no cloud
 	@$(BIN)/pytest --quiet tests/unit
+
+bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/performance.md
+	@for part in ingestion budgets growth dollars; do \
+		echo "$$part:"; $(BIN)/python -m benchmarks.$$part || exit 1; echo; \
+	done
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet
@@ -104,6 +134,9 @@ format: $(VENV)/ready ## Formats the code
 
 openapi: $(VENV)/ready ## Writes the description of the API, from its routes
 	@$(BIN)/python -m tools.describe_api
+
+architecture: $(VENV)/ready ## Draws docs/architecture.md, from the template
+	@$(BIN)/python -m tools.draw_architecture
 
 build: $(VENV)/ready ## Builds what sam deploy takes; ARCH=x86_64 for stacks of that Architecture
 	@$(call sam-build,$(ARCH),build)

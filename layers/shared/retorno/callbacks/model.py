@@ -137,6 +137,11 @@ class Contact(Frozen):
     revision: int = 0
 
     @property
+    def over_since(self) -> datetime | None:
+        """None while somebody is to call, or may yet decide that."""
+        return None if self.state in OPEN else self.changed_at
+
+    @property
     def number_key(self) -> str:
         return match_key(self.number)
 

@@ -356,6 +356,11 @@ class Conversation(Frozen):
         return self.inbound - self.seen
 
     @property
+    def over_since(self) -> datetime | None:
+        """None while it asks for somebody: who reads it, or writes again what failed."""
+        return None if self.unread or self.failed else self.last_at
+
+    @property
     def session_until(self) -> datetime | None:
         """Up to when the customer may be sent any text; None where they never wrote."""
         return self.last_inbound_at and self.last_inbound_at + SESSION

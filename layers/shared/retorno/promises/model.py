@@ -152,6 +152,12 @@ class Promise(Frozen):
     revision: int = 0
 
     @property
+    def over_since(self) -> datetime | None:
+        """None while it is to be kept, or looked after."""
+        is_open = self.state in CANCELLABLE or self.check_at is not None
+        return None if is_open else self.at
+
+    @property
     def until(self) -> datetime:
         """No call begins later."""
         return self.at + timedelta(minutes=self.tolerance_minutes)

@@ -133,6 +133,11 @@ class Quote(Frozen):
         return QuoteId(self.name, self.call_id)
 
     @property
+    def over_since(self) -> datetime | None:
+        """None while it is open."""
+        return None if self.state is State.OPEN else self.decided_at
+
+    @property
     def number_key(self) -> str | None:
         return match_key(self.number) if self.number else None
 
