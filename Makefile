@@ -31,8 +31,8 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention failures redrive look-again copy-back test test-unit lint \
-	format openapi architecture build check-build check clean
+	report-voicemail apply-retention failures redrive look-again copy-back test test-unit bench \
+	lint format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -114,6 +114,11 @@ test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 
 test-unit: $(VENV)/ready ## Runs the tests that take no cloud
 	@$(BIN)/pytest --quiet tests/unit
+
+bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/performance.md
+	@for part in ingestion budgets growth dollars; do \
+		echo "$$part:"; $(BIN)/python -m benchmarks.$$part || exit 1; echo; \
+	done
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet

@@ -85,10 +85,8 @@ def main() -> int:
                 print(f"{table}: kept for ever")
                 continue
             found, given = apply(bind(item, resources[table]), kept_days, clock.now())
-            print(
-                f"{table}: {given} items expire {kept_days} days after they were over; "
-                f"{found - given} stay"
-            )
+            stays = f"{found - given} stay, as they are open"
+            print(f"{table}: {given} will expire, kept for {kept_days} days; {stays}")
     except (CloudError, BotoCoreError, ClientError, Unavailable) as error:
         print(error, file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from retorno.calls.service import CallReader
 from retorno.calls.store import CallStore
 from retorno.errors import Conflict, NotFound, Unavailable
 from retorno.phone import match_key
-from retorno.recovery.model import Dismissal, MissedFilter, Outcome, RecoveryRules, State
+from retorno.recovery.model import Dismissal, MissedFilter, Outcome, Part, RecoveryRules, State
 from retorno.recovery.service import Matching, MissedCalls
 from retorno.recovery.store import RecoveryStore, Stored
 from retorno.telephony.ports import AnsweredBy, CallEvent, Direction, Stage
@@ -174,8 +175,10 @@ class InterruptedStore(RecoveryStore):
         super().__init__(table)
         self._other_workers = [other_worker]
 
-    def around(self, number_key: str, period: Period) -> Sequence[Stored]:
-        seen = super().around(number_key, period)
+    def around(
+        self, number_key: str, period: Period, enough: Callable[[Part], bool] = lambda _: False
+    ) -> Sequence[Stored]:
+        seen = super().around(number_key, period, enough)
         while self._other_workers:
             self._other_workers.pop()()
         return seen
@@ -440,3 +443,24 @@ def test_who_is_missed_and_who_is_won_back_is_counted_once(
     said = happens(back.at(70, Stage.ANSWERED).at(130, Stage.COMPLETED).events)
     assert said.count('"CallsRecovered":[1.0]') == 1
     assert "CallsMissed" not in said
+
+
+def test_of_a_number_that_rings_all_the_time_only_what_is_new_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls that were answered end what was before them, and misses bear on no other."""
+    for index in range(12):
+        world.happens(missed(f"m{index}", index * 120), rang_back(f"o{index}", index * 120 + 60))
+    around, looks = world.store.around, []
+
+    def seen(*asked: Any) -> Sequence[Stored]:
+        found = around(*asked)
+        looks.append([each.part.call_id for each in found])
+        return found
+
+    monkeypatch.setattr(world.store, "around", seen)
+    world.happens(missed("m", 2000), missed("again", 2010))
+    assert looks == [["m"], ["again"]]
+    world.happens(rang_back("o", 2060))
+    until_it_is_answered, what_it_ends = ["o"], ["o", "again", "m", "o11"]
+    assert looks[2:] == [until_it_is_answered, what_it_ends, what_it_ends]

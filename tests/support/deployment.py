@@ -74,6 +74,7 @@ class Deployment:
             "QuotesTable": "quotes",
             "WaitsTable": "waits",
             "WaitPoliciesTable": "wait-policies",
+            "PersonalDataTable": "personal-data",
         }
         for logical_id, name in tables.items():
             create_table(logical_id, name)
@@ -107,6 +108,7 @@ class Deployment:
             "UpdatesQueue": _queue("updates"),
             "WaitsQueue": _queue("waits"),
             "CustomerExportsQueue": _queue("customer-exports"),
+            "PersonalDataQueue": _queue("personal-data"),
             "KeptPayloadsBucket": BUCKET,
             "DeferredCallsQueue": boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"],
             "WebhookSecret": _secret("webhook", current=WEBHOOK_SECRET),

@@ -22,7 +22,7 @@ from retorno.telephony.ports import (
     Direction,
     Stage,
 )
-from retorno.times import LAST, STAMP_LENGTH, read_stamp, stamp
+from retorno.times import FIRST, LAST, STAMP_LENGTH, read_stamp, stamp
 
 # The end reason of a call that was closed because its end never came.
 NO_END_EVENT = "no_end_event"
@@ -59,6 +59,8 @@ class Fact(StrEnum):
 
 
 LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE, Fact.DISPOSITION, Fact.CUSTOMER})
+
+BEFORE_ALL = stamp(FIRST)
 
 # Stands where a customer's id would.
 NOBODY = "-"
@@ -146,9 +148,12 @@ def started_at(facts: Facts) -> datetime | None:
     return time_of(min(stamps)) if stamps else None
 
 
-def first_told(facts: Facts) -> datetime:
-    """The earliest moment that anything is told of."""
-    return time_of(min(facts.values()))
+def first_told(facts: Facts) -> datetime | None:
+    """The earliest moment that anything is told of. What is to count before all that is told has
+    no moment of its own.
+    """
+    told = [written for written in facts.values() if not written.startswith(BEFORE_ALL)]
+    return time_of(min(told)) if told else None
 
 
 def agent_of(facts: Facts) -> str | None:
@@ -286,6 +291,21 @@ def verdict_of(facts: Facts) -> AnsweredBy | None:
     if Fact.REVIEW not in facts:
         return None
     return AnsweredBy(value_of(facts[Fact.REVIEW]).partition(" ")[0])
+
+
+def erasing(facts: Facts, number_key: str, pseudonym: str, plan: NumberPlan) -> Facts:
+    """The facts that take a customer's number out of a call, and keep it out: they are older than
+    all that is told of it, so that a late event with the number changes nothing.
+    """
+    direction = value_of(facts[Fact.DIRECTION]) if Fact.DIRECTION in facts else None
+    theirs = {Fact.NUMBER, Fact.LEG_NUMBER}
+    if direction:
+        theirs.add(Fact.CALLER if direction == Direction.INBOUND else Fact.CALLEE)
+    for fact in (Fact.CALLER, Fact.CALLEE):
+        number = plan.parse(value_of(facts[fact])) if fact in facts else None
+        if number and number.match_key == number_key:
+            theirs.add(fact)
+    return {fact: register(FIRST, pseudonym) for fact in theirs}
 
 
 class Note(Frozen):
