@@ -42,6 +42,7 @@ CHECKS: Any = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+CUSTOMER = "11987650001"
 CALLBACKS = {"name": "Cerco", "monitored_queue": "cerco", "callback_queue": "cerco"}
 # How many cases of each kind a route is asked.
 CASES = {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1}
@@ -90,7 +91,7 @@ def told(call_id: str, stage: str, ago: float) -> dict[str, Any]:
         "call_id": call_id,
         "stage": stage,
         "direction": "inbound",
-        "from": "11987650001",
+        "from": CUSTOMER,
         "queue": "cerco",
         "occurred_at": at.isoformat(),
     }
@@ -138,7 +139,7 @@ def known(besieged: Stack) -> Mapping[str, str]:
         "menu": "cerco",
         "code": "cerco",
         "campaign": "cerco",
-        "number": "11987650001",
+        "number": CUSTOMER,
         "customer_id": customer,
         "filter_id": made[-1].body["filter_id"],
         "quote_id": made[-3].body["quote_id"],
