@@ -27,9 +27,14 @@ ARCH := arm64
 
 export SAM_CLI_TELEMETRY := 0
 
+# Who is meant by `make erase` and `make export-person`, and why.
+PERSON = "$(or $(NUMBER),$(CUSTOMER),$(error Whose? Say NUMBER=… or CUSTOMER=…))" \
+	$(if $(NUMBER),,--customer) --reason "$(or $(REASON),$(error Why? Say REASON=…))" \
+	$(STACK:%=--stack %)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention failures redrive look-again test test-unit lint \
+	report-voicemail apply-retention failures redrive look-again erase export-person test test-unit lint \
 	format openapi build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -102,6 +107,12 @@ redrive: $(VENV)/ready ## Has done what dead letters stand for; QUEUE=, DRY=1 to
 look-again: $(VENV)/ready ## Has a function look again at all that it follows; FUNCTION=, STACK= in AWS
 	@$(BIN)/python -m tools.look_again $(or $(FUNCTION),$(error Which? Say FUNCTION=…)) \
 		$(STACK:%=--stack %)
+
+erase: $(VENV)/ready ## Erases one person; NUMBER= or CUSTOMER=, REASON=, and STACK= in AWS
+	@$(BIN)/python -m tools.personal_data erase $(PERSON)
+
+export-person: $(VENV)/ready ## Writes one person's data into a file; as erase
+	@$(BIN)/python -m tools.personal_data export $(PERSON)
 
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto
