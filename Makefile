@@ -31,7 +31,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention failures redrive look-again copy-back test test-unit bench \
+	report-voicemail apply-retention failures redrive look-again copy-back test test-unit bench bench-starts \
 	lint format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -42,6 +42,10 @@ sam-build = python=$$(tools/find_python.sh 3.13) || exit 1; \
 	PATH="$$(dirname "$$python"):$$PATH"; \
 	$(call quietly,LAYER_ARCH=$(1:arm64=aarch64) $(BIN)/sam build --parallel \
 		--parameter-overrides Architecture=$(1) --build-dir .aws-sam/$(2)); \
+	for code in .aws-sam/$(2)/*/functions; do \
+		"$$python" -m compileall -q --invalidation-mode unchecked-hash \
+			-s "$${code%/functions}" -p /var/task "$$code" || exit 1; \
+	done; \
 	echo "Built for $(1): .aws-sam/$(2)"
 
 help: ## Lists the commands
@@ -119,6 +123,10 @@ bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/perf
 	@for part in ingestion budgets growth dollars; do \
 		echo "$$part:"; $(BIN)/python -m benchmarks.$$part || exit 1; echo; \
 	done
+
+bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures the CPU of cold starts, as built: Linux
+	@$(call sam-build,$(patsubst aarch64,arm64,$(shell uname -m)),host)
+	@$(BIN)/python -m benchmarks.cold_start
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet

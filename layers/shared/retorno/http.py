@@ -5,13 +5,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+)
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -33,16 +36,26 @@ from retorno.errors import (
     RetornoError,
     SessionOver,
     Unavailable,
+    UnsupportedContent,
 )
 from retorno.observability import logger
-from retorno.telephony.ports import WebhookRequest
+from retorno.telephony.ports import MAX_NAME_LENGTH, WebhookRequest
 
 T = TypeVar("T")
 
 PROBLEM = "application/problem+json"
+JSON = "application/json"
+
+# The largest that is sent, a voice menu, has a tenth of it.
+MAX_JSON_BYTES = 1_000_000
+
+# Of what is wrong in a request so much is said: a body can have as many mistakes as it has bytes.
+MAX_ERRORS = 20
+MAX_TOLD = 300
 
 STATUSES: Mapping[type[RetornoError], HTTPStatus] = {
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
@@ -63,15 +76,36 @@ def _with_plus(text: object) -> object:
     return re.sub(r" (?=\d\d:?\d\d$)", "+", text) if isinstance(text, str) else text
 
 
-Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
+def _dated(text: object) -> object:
+    """What is but a number, 20260302 too, would be read as seconds since 1970."""
+    if isinstance(text, str) and not re.match(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError("is no date of ISO 8601, such as 2026-03-02")
+    return text
+
+
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(_dated),
+    BeforeValidator(_with_plus),
+    AfterValidator(_in_utc),
+]
+Day = Annotated[date | None, BeforeValidator(_dated)]
+
+
+def _name_of_agent(quoted: str) -> str:
+    name = unquote(quoted)
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"has more than {MAX_NAME_LENGTH} characters")
+    return name
+
 
 # In a path an id may be quoted; no id holds a "%" of its own.
 CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
 CustomerId = Annotated[str, Path(max_length=64)]
 AgentInPath = Annotated[
     str,
-    Path(max_length=1000, description="As the telephone system knows them; quoted"),
-    AfterValidator(unquote),
+    Path(max_length=1600, description="As the telephone system knows them; quoted"),
+    AfterValidator(_name_of_agent),
 ]
 QueueInPath = Annotated[
     str, Path(max_length=400, description="As calls name it; quoted"), AfterValidator(unquote)
@@ -98,6 +132,7 @@ IfMatch = Annotated[
 
 ANYONE = frozenset({"agent", "supervisor", "admin"})
 LEADERS = frozenset({"supervisor", "admin"})
+ADMINS = frozenset({"admin"})
 
 # Who may do what. A route that is not here is open to no user; the webhooks and the description
 # of the API ask for no user at all.
@@ -255,6 +290,13 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /wait-compliance": LEADERS,
     "GET /wait-breaches": LEADERS,
     "GET /dashboard": ANYONE,
+    "POST /personal-data/erasures": ADMINS,
+    "GET /personal-data/erasures/{erasure_id}": ADMINS,
+    "POST /personal-data/exports": LEADERS,
+    "GET /personal-data/exports/{export_id}": LEADERS,
+    "GET /personal-data/holds/{number}": ADMINS,
+    "PUT /personal-data/holds/{number}": ADMINS,
+    "DELETE /personal-data/holds/{number}": ADMINS,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -342,9 +384,9 @@ class Api(APIGatewayHttpResolver):
 
     def __init__(self) -> None:
         super().__init__(enable_validation=True)
-        self.use(middlewares=[_with_rights])
+        self._request_validation_middleware = _Entrance()
         self.exception_handler(RetornoError)(_on_known_error)
-        self.exception_handler(RequestValidationError)(self._on_invalid_request)
+        self.exception_handler(RequestValidationError)(_on_invalid_request)
         self.exception_handler(Exception)(_on_unknown_error)
         self.not_found(_on_no_route)
 
@@ -354,14 +396,6 @@ class Api(APIGatewayHttpResolver):
         if self.current_event.route_key not in OPEN_ROUTES:
             _audit(self.current_event, answer["statusCode"])
         return answer
-
-    def _on_invalid_request(self, error: RequestValidationError) -> Response[Any]:
-        """Validation comes first, but who may not ask is not told what was wrong."""
-        try:
-            _check_rights(self)
-        except RetornoError as refusal:
-            return _on_known_error(refusal)
-        return _on_invalid_request(error)
 
     @property
     def user(self) -> User:
@@ -394,7 +428,10 @@ def _user(event: APIGatewayProxyEventV2) -> User:
     claims = authorizer.jwt_claim if authorizer else None
     if not claims:
         raise NotAuthenticated("a token is required")
-    name = claims.get("cognito:username") or claims.get("username") or claims.get("sub", "")
+    # API Gateway takes access tokens, too, which do not say whose telephone it is.
+    if claims.get("token_use") != "id":
+        raise NotAuthenticated("the token is no ID token")
+    name = claims.get("cognito:username") or claims.get("sub", "")
     # API Gateway writes a list claim as "[agent supervisor]".
     groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
     return User(name, claims.get("custom:agent") or name, frozenset(groups))
@@ -417,9 +454,27 @@ def _audit(event: APIGatewayProxyEventV2, status: int) -> None:
     )
 
 
-def _with_rights(app: Api, next_middleware: NextMiddleware) -> Response[Any]:
-    _check_rights(app)
-    return next_middleware(app)
+class _Entrance(OpenAPIRequestValidationMiddleware):
+    """What every request goes through. Who may not ask is not told what else was wrong.
+
+    Powertools takes forms in place of JSON, and fails at what is not even text.
+    """
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
+        _check_rights(app)
+        return super().handler(app, next_middleware)
+
+    def _get_body(self, app: Any) -> Any:
+        event = app.current_event
+        kind = event.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        if kind not in {JSON, ""}:
+            raise UnsupportedContent(f"the body must be {JSON}")
+        if len(event.body or "") > MAX_JSON_BYTES:
+            raise InputTooLarge("body", f"at most {MAX_JSON_BYTES} bytes")
+        try:
+            return event.json_body
+        except (ValueError, RecursionError):
+            raise InvalidInput("body", "is not JSON in UTF-8") from None
 
 
 def _check_rights(app: Api) -> None:
@@ -460,10 +515,10 @@ def _on_invalid_request(error: RequestValidationError) -> Response[Any]:
     errors = [
         {
             # The first part says where the field is: query, path or body.
-            "field": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
-            "reason": each["msg"],
+            "field": (".".join(map(str, each["loc"][1:])) or str(each["loc"][0]))[:MAX_TOLD],
+            "reason": each["msg"][:MAX_TOLD],
         }
-        for each in error.errors()
+        for each in error.errors()[:MAX_ERRORS]
     ]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 

@@ -156,8 +156,12 @@ class QuoteSettings(CallLinkSettings, QuoteTableSettings):
     pass
 
 
-class AnnotationSettings(QuoteSettings, DispositionSettings, DoNotCallSettings):
+class CallNotesSettings(CallSettings):
     notes_table: str
+
+
+class AnnotationSettings(QuoteSettings, DispositionSettings, DoNotCallSettings, CallNotesSettings):
+    pass
 
 
 class IngestSettings(CallSettings):
@@ -255,8 +259,11 @@ class FollowCallsSettings(
     waits_queue: str
 
 
-class RecoverySettings(CallSettings):
+class PartTableSettings(Settings):
     recoveries_table: str
+
+
+class RecoverySettings(CallSettings, PartTableSettings):
     short_abandon_seconds: float = Field(ge=0)
     recovery_requires: RecoveryRequires
     recovery_window_days: float = Field(gt=0)
@@ -294,8 +301,11 @@ class ManageMissedCallsSettings(MissedCallSettings, QuoteTableSettings):
     pass
 
 
-class DialSettings(CallSettings, CallingSettings, AgentSettings):
+class DialTableSettings(Settings):
     dials_table: str
+
+
+class DialSettings(CallSettings, CallingSettings, AgentSettings, DialTableSettings):
     deferred_calls_queue: str
     dial_provider: DialProvider
     dial_secret: str
@@ -383,6 +393,10 @@ class AssignmentTableSettings(OperationsKeptSettings):
     assignment_history_table: str
 
 
+class OperationTableSettings(AssignmentTableSettings):
+    operations_table: str
+
+
 class PendingContactSettings(AssignmentTableSettings, TelemarketingSetupSettings):
     time_zone: ZoneInfo
 
@@ -414,8 +428,8 @@ class OperationSettings(CallTrackingSettings, DoNotCallSettings, AssignmentSetti
     pass
 
 
-class HistorySettings(AssignmentTableSettings, TelemarketingSetupSettings):
-    operations_table: str
+class HistorySettings(OperationTableSettings, TelemarketingSetupSettings):
+    pass
 
 
 class TelemarketingTransferSettings(AssignmentSettings, HistorySettings, ImportSettings):
@@ -512,3 +526,28 @@ class PushUpdatesSettings(FeedSettings):
     token_issuer: str
     token_audience: str
     token_keys_url: str
+
+
+class FeedPersonSettings(FeedSettings, AgentSettings):
+    pass
+
+
+class PersonalDataSettings(CustomerSettings, DoNotCallSettings):
+    personal_data_table: str
+    personal_data_queue: str
+    files_bucket: str
+
+
+class FulfilPersonalDataSettings(
+    PersonalDataSettings,
+    ContactTableSettings,
+    PromiseTableSettings,
+    DialTableSettings,
+    MessageSettings,
+    QuoteTableSettings,
+    OperationTableSettings,
+    PartTableSettings,
+    CallNotesSettings,
+    FeedPersonSettings,
+):
+    kept_payloads_bucket: str

@@ -32,7 +32,7 @@ from retorno.calls.model import Call, CallRules
 from retorno.calls.service import call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
-from retorno.phone import NumberPlan, match_key
+from retorno.phone import NumberPlan, is_erased, match_key
 from retorno.recovery.model import UNREACHED, Dismissal, Role
 from retorno.recovery.model import State as MissState
 from retorno.recovery.service import (
@@ -373,7 +373,7 @@ def _result_of_dialled(call: Call) -> Result | None:
 def _open_miss(news: PartNews, queue: str) -> Miss | None:
     """What waits for its customer to be won back in a queue."""
     part, outcome = news.part, news.outcome
-    if part is None or part.number is None or part.queue != queue:
+    if part is None or part.number is None or is_erased(part.number) or part.queue != queue:
         return None
     if outcome is None or outcome.state not in UNREACHED:
         return None

@@ -17,6 +17,7 @@ from retorno.dynamodb import (
     Write,
     assign,
     bind,
+    delete,
     unavailable_on_trouble,
     update,
     write_together,
@@ -202,6 +203,14 @@ class ContactStore:
             except self._item.DoesNotExist:
                 return NumberLog(number_key=number_key)
             return _log(number_key, item)
+
+    def delete_log(self, number_key: str) -> bool:
+        """Says whether there was one. Raises Unavailable."""
+        try:
+            delete(self._item(_log_id(number_key)), self._item.contact_id.exists())
+        except Refused:
+            return False
+        return True
 
     def save_log(self, log: NumberLog) -> None:
         """Raises Refused where somebody wrote it since it was read; Unavailable."""

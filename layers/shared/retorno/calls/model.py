@@ -293,6 +293,21 @@ def verdict_of(facts: Facts) -> AnsweredBy | None:
     return AnsweredBy(value_of(facts[Fact.REVIEW]).partition(" ")[0])
 
 
+def erasing(facts: Facts, number_key: str, pseudonym: str, plan: NumberPlan) -> Facts:
+    """The facts that take a customer's number out of a call, and keep it out: they are older than
+    all that is told of it, so that a late event with the number changes nothing.
+    """
+    direction = value_of(facts[Fact.DIRECTION]) if Fact.DIRECTION in facts else None
+    theirs = {Fact.NUMBER, Fact.LEG_NUMBER}
+    if direction:
+        theirs.add(Fact.CALLER if direction == Direction.INBOUND else Fact.CALLEE)
+    for fact in (Fact.CALLER, Fact.CALLEE):
+        number = plan.parse(value_of(facts[fact])) if fact in facts else None
+        if number and number.match_key == number_key:
+            theirs.add(fact)
+    return {fact: register(FIRST, pseudonym) for fact in theirs}
+
+
 class Note(Frozen):
     """What somebody wrote down about a call."""
 

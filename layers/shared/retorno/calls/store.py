@@ -308,6 +308,12 @@ class CallStore:
         exclusive = {"number_key": number_key, **start} if start else None
         return self._page(self._item.by_number, number_key, between, limit, exclusive)
 
+    def all_of_number(self, number_key: str) -> Iterator[str]:
+        """Ids of all calls of a number, newest first. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_number.query(number_key, scan_index_forward=False):
+                yield item.call_id
+
     def by_agent(self, agent: str, limit: int) -> CallPage:
         """The last calls of an operator. Raises Unavailable."""
         return self._page(self._item.by_agent, agent, None, limit, None)
@@ -387,6 +393,13 @@ class NoteStore:
         with unavailable_on_trouble():
             found = [_note(item) for item in self._item.query(call_id, limit=limit)]
         return sorted(found, key=lambda note: note.at)
+
+    def delete_of_call(self, call_id: str) -> Iterator[Note]:
+        """Each note that it deleted. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.query(call_id, consistent_read=True):
+                item.delete()
+                yield _note(item)
 
 
 def _note(item: NoteItem) -> Note:

@@ -1,12 +1,12 @@
 """The table of dials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from retorno.dialling.model import Dial
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
@@ -20,6 +20,15 @@ class ByAgent(GlobalSecondaryIndex["DialItem"]):
         projection = AllProjection()
 
     agent = UnicodeAttribute(hash_key=True)
+    asked_at = UnicodeAttribute(range_key=True)
+
+
+class ByNumber(GlobalSecondaryIndex["DialItem"]):
+    class Meta:
+        index_name = "by_number"
+        projection = KeysOnlyProjection()
+
+    number = UnicodeAttribute(hash_key=True)
     asked_at = UnicodeAttribute(range_key=True)
 
 
@@ -51,6 +60,7 @@ class DialItem(KeptItem):
     reserved_until = UnicodeAttribute(null=True)
 
     by_agent = ByAgent()
+    by_number = ByNumber()
 
     def kept_from(self, now: datetime) -> datetime:
         return read_stamp(self.asked_at)
@@ -79,6 +89,14 @@ class DialStore:
                 return _dial(self._item.get(dial_id, consistent_read=True))
             except self._item.DoesNotExist:
                 return None
+
+    def of_number(self, number: str) -> Iterator[Dial]:
+        """All, as they are at this moment; `number` in E.164. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_number.query(number):
+                dial = self.get(item.dial_id)
+                if dial and dial.number == number:
+                    yield dial
 
     def save(self, dial: Dial) -> Dial:
         """The dial as it is written then. Raises Refused where somebody wrote it since it was

@@ -1,6 +1,6 @@
 """The messages table: conversations, what is said in each, and what WhatsApp tells of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -266,6 +266,33 @@ class MessageStore:
             found = self._item.batch_get(wanted, consistent_read=True) if wanted else []
             bodies = {(item.conversation, item.entry): item.body for item in found}
         return [kind.model_validate_json(bodies[key]) for key in wanted if key in bodies]
+
+    # --- What is erased ---------------------------------------------------------------------------
+
+    def all_messages(self, conversation: str) -> Iterator[Message]:
+        """In the order of arrival, as they are at this moment. Raises Unavailable."""
+        begins = self._item.entry.startswith(MESSAGE)
+        with unavailable_on_trouble():
+            for item in self._item.query(conversation, begins, consistent_read=True):
+                yield Message.model_validate_json(item.body)
+
+    def forget_message(self, message: Message) -> None:
+        """With all that leads to it, which is found by it alone. Raises Unavailable."""
+        wamids = [message.wamid, *(attempt.wamid for attempt in message.attempts)]
+        keys = [(_claim_key(message.message_id), CLAIM)]
+        keys += [(_wamid_key(wamid), TOLD) for wamid in wamids if wamid]
+        for key in [*keys, (message.conversation, _entry(message.ordinal))]:
+            with unavailable_on_trouble():
+                self._item(*key).delete()
+
+    def forget(self, conversation: Conversation) -> None:
+        """With the alias of its user. Raises Changed where a message came since it was read;
+        Unavailable.
+        """
+        aliases = [f"{WHATSAPP}{conversation.user_id}"] if conversation.user_id else []
+        unchanged = self._item.revision == conversation.revision
+        record = Write(self._item(conversation.conversation, RECORD), unchanged, delete=True)
+        self._together(record, *(Write(self._item(alias, ALIAS), delete=True) for alias in aliases))
 
     # --- What is written, all of it or nothing ----------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The table of promises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,6 +54,15 @@ class ByCheck(GlobalSecondaryIndex["PromiseItem"]):
     check_at = UnicodeAttribute(range_key=True)
 
 
+class ByNumber(GlobalSecondaryIndex["PromiseItem"]):
+    class Meta:
+        index_name = "by_number"
+        projection = KeysOnlyProjection()
+
+    number = UnicodeAttribute(hash_key=True)
+    at = UnicodeAttribute(range_key=True)
+
+
 class PromiseItem(KeptItem):
     """`promise_id` "5feceb66ffc86f38d952786c6d696c79", and the promise's own fields."""
 
@@ -93,6 +102,7 @@ class PromiseItem(KeptItem):
     by_agent = ByAgent()
     by_state = ByState()
     by_check = ByCheck()
+    by_number = ByNumber()
 
     def kept_from(self, now: datetime) -> datetime | None:
         return _promise(self).over_since
@@ -124,6 +134,14 @@ class PromiseStore:
                 return _promise(self._item.get(promise_id, consistent_read=True))
             except self._item.DoesNotExist:
                 return None
+
+    def of_number(self, number: str) -> Iterator[Promise]:
+        """All, as they are at this moment; `number` in E.164. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_number.query(number):
+                promise = self.get(item.promise_id)
+                if promise and promise.number == number:
+                    yield promise
 
     def save(self, promise: Promise) -> Promise:
         """The promise as it is written then. Raises Refused where somebody wrote it since it was

@@ -1,6 +1,6 @@
 """The table of quotes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,6 +127,19 @@ class QuoteStore:
             expires_at=expiry(quote.over_since, self._kept_days),
         )
         write_together([Write(written, unchanged)])
+
+    def of_number(self, number_key: str) -> Iterator[Quote]:
+        """All, as they are at this moment. Raises Unavailable."""
+        return self._all(self._item.by_number, number_key)
+
+    def of_customer(self, customer_id: str) -> Iterator[Quote]:
+        """All, as they are at this moment. Raises Unavailable."""
+        return self._all(self._item.by_customer, customer_id)
+
+    def _all(self, index: Any, value: str) -> Iterator[Quote]:
+        with unavailable_on_trouble():
+            for item in index.query(value):
+                yield from self._read_all([(item.call_id, item.name)])
 
     def page(self, wanted: QuoteFilter, limit: int, start: Mapping[str, str] | None) -> QuotePage:
         """Newest first. It may be short of what the filter takes. Raises Unavailable."""

@@ -10,6 +10,7 @@ from retorno.calls.service import CallReader, call_reader, call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.observability import count
+from retorno.phone import is_erased
 from retorno.recovery.model import (
     UNREACHED,
     Dismissal,
@@ -66,6 +67,8 @@ class Matching:
             return
         if before and (after is None or after.number_key != before.number_key):
             self._store.remove(before.number_key, before.call_id, change.revision)
+        if after and self._was_moved(after):
+            return
         if after:
             self._store.put(after, change.revision)
             was_missed = before is not None and before.role is Role.MISSED
@@ -76,6 +79,15 @@ class Matching:
                 changed.setdefault(part.number_key, []).append(part)
         for number_key, parts in changed.items():
             self.settle(number_key, parts, now)
+
+    def _was_moved(self, part: Part) -> bool:
+        """Whether the part of a person who was erased is where it belongs, with what became of it:
+        it is not decided anew.
+        """
+        if not is_erased(part.number):
+            return False
+        found = self._store.get(part.number_key, part.call_id)
+        return found is not None and found.part == part
 
     def settle(self, number_key: str, changed: Sequence[Part], now: datetime) -> None:
         """Decides again about each miss that these parts of a number bear upon, and those that

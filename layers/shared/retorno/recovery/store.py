@@ -1,6 +1,7 @@
 """The table of the parts that calls play, those of one number together in one partition."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,17 @@ from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttrib
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, LocalSecondaryIndex
 
-from retorno.dynamodb import Refused, assign, bind, delete, unavailable_on_trouble, update
+from retorno.dynamodb import (
+    Refused,
+    RefusedTogether,
+    Write,
+    assign,
+    bind,
+    delete,
+    unavailable_on_trouble,
+    update,
+    write_together,
+)
 from retorno.errors import InvalidInput
 from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, Outcome, Part, Role, State
 from retorno.retention import KeptItem, expiring
@@ -220,6 +231,50 @@ class RecoveryStore:
         """By number's key and call; as they are at this moment. Raises Unavailable."""
         with unavailable_on_trouble():
             return [_stored(item) for item in self._item.batch_get(keys, consistent_read=True)]
+
+    def of_number(self, number_key: str) -> Iterator[Stored]:
+        """All parts of a number, as they are at this moment. Raises Unavailable."""
+        return map(_stored, self._of(number_key))
+
+    def rename(self, number_key: str, pseudonym: str) -> Iterator[bool]:
+        """Has the parts of a number stand under a pseudonym instead, with what became of them.
+
+        Says of each whether it went; not where somebody wrote it meanwhile. What bears on a miss is
+        copied before any miss goes, and dropped after all: whoever decides about a miss finds it
+        beside all others, under either key. Raises Unavailable.
+        """
+        for item in self._of(number_key):
+            if not item.missed:
+                self._copy(item, pseudonym)
+        for is_miss in (True, False):
+            for item in self._of(number_key):
+                if bool(item.missed) is is_miss:
+                    yield self._move(item, pseudonym)
+
+    def _of(self, number_key: str) -> Iterator[PartItem]:
+        with unavailable_on_trouble():
+            yield from self._item.query(number_key, consistent_read=True)
+
+    def _copy(self, item: PartItem, pseudonym: str) -> None:
+        copy = self._renamed(item, pseudonym)
+        with suppress(RefusedTogether):
+            write_together([Write(copy, self._not_later(int(item.call_revision)))])
+
+    def _move(self, item: PartItem, pseudonym: str) -> bool:
+        writes = [Write(item, self._item.revision == item.revision, delete=True)]
+        if self.get(pseudonym, item.call_id) is None:
+            absent = self._item.number_key.does_not_exist()
+            writes.append(Write(self._renamed(item, pseudonym), absent))
+        try:
+            write_together(writes)
+        except RefusedTogether:
+            return False
+        return True
+
+    def _renamed(self, item: PartItem, pseudonym: str) -> PartItem:
+        renamed = self._item.from_raw_data(item.serialize())
+        renamed.number_key = renamed.number = pseudonym
+        return renamed
 
     def missed(self, wanted: MissedFilter, limit: int, before: str | None) -> MissedPage:
         """Missed calls, newest first, those that stand before `before`.

@@ -192,8 +192,10 @@ class AssignmentStore:
 
     def changing(self, change: Change) -> list[Write[Any]]:
         """The same, with what is told of the change."""
-        entry = change.entry
-        item = self._entry(
+        return [self.writing(change.after), Write(self._entry_item(change.entry))]
+
+    def _entry_item(self, entry: Entry) -> EntryItem:
+        return self._entry(
             contact_of(entry.campaign_id, entry.customer_id),
             f"{entry.number:0{NUMBER_LENGTH}}",
             campaign_id=entry.campaign_id,
@@ -201,7 +203,6 @@ class AssignmentStore:
             entry=entry.model_dump_json(),
             expires_at=expiry(entry.at, self._kept_days),
         )
-        return [self.writing(change.after), Write(item)]
 
     def along(self, line: str, start: str | None, *, latest_first: bool = False) -> Iterator[Spot]:
         """The spots of a line behind a place, in its order or the other way round.
@@ -251,6 +252,17 @@ class AssignmentStore:
             entries = [read_entry(item) for item in found]
         last = found.last_evaluated_key
         return EntryPage(entries, {"number": last["number"]["S"]} if last else None)
+
+    def all_history(self, campaign_id: str, customer_id: str) -> Iterator[Entry]:
+        """What was done, the first first. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._entry.query(contact_of(campaign_id, customer_id)):
+                yield read_entry(item)
+
+    def rewrite(self, entry: Entry) -> None:
+        """An entry that tells less than it did. Raises Unavailable."""
+        with unavailable_on_trouble():
+            self._entry_item(entry).save()
 
     def history_of_campaign(self, campaign_id: str, period: Period) -> Iterator[Entry]:
         """Whatever was done in a campaign, in its order. Raises Unavailable."""

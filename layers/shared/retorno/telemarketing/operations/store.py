@@ -203,6 +203,12 @@ class OperationStore:
         position = {key: last[key]["S"] for key in POSITION} if last else None
         return OperationPage(operations, position)
 
+    def of_customer(self, customer_id: str) -> Iterator[Operation]:
+        """All, as they are at this moment. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_customer.query(customer_id):
+                yield from self._read_all([(item.contact, item.entry)])
+
     def begun_in(self, campaign_id: str, period: Period) -> Iterator[Operation]:
         """All of a campaign that began in a period, in that order. Raises Unavailable."""
         between = self._item.started_at.between(stamp(period.since), stamp(period.until))
