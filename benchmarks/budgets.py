@@ -6,6 +6,7 @@ budgets.json has what each may cost, and a test holds it to that.
 """
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -184,9 +185,13 @@ def day() -> Iterator[Day]:
 
 
 def spent() -> list[Spent]:
-    # What is counted for CloudWatch goes to the standard output.
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), day() as played:
-        return list(played.play())
+    # What is counted for CloudWatch goes to the standard output, and so do logs.
+    logging.disable(logging.INFO)
+    try:
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), day() as played:
+            return list(played.play())
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def report() -> str:
