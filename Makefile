@@ -29,10 +29,15 @@ ARCH := arm64
 
 export SAM_CLI_TELEMETRY := 0
 
+# Who is meant by `make erase` and `make export-person`, and why.
+PERSON = "$(or $(NUMBER),$(CUSTOMER),$(error Whose? Say NUMBER=… or CUSTOMER=…))" \
+	$(if $(NUMBER),,--customer) --reason "$(or $(REASON),$(error Why? Say REASON=…))" \
+	$(STACK:%=--stack %)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention failures redrive look-again copy-back test test-unit bench bench-starts \
-	lint format openapi architecture build check-build check clean
+	report-voicemail apply-retention failures redrive look-again copy-back erase export-person \
+	test test-unit bench bench-starts lint format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -112,6 +117,12 @@ look-again: $(VENV)/ready ## Has a function look again at all that it follows; F
 copy-back: $(VENV)/ready ## Puts back what a table lost; TABLE=, FROM= a restored one, DRY=1, STACK=
 	@$(BIN)/python -m tools.copy_back $(or $(TABLE),$(error Which? Say TABLE=…)) \
 		$(or $(FROM),$(error Whence? Say FROM=…)) $(if $(DRY),--dry) $(STACK:%=--stack %)
+
+erase: $(VENV)/ready ## Erases one person; NUMBER= or CUSTOMER=, REASON=, and STACK= in AWS
+	@$(BIN)/python -m tools.personal_data erase $(PERSON)
+
+export-person: $(VENV)/ready ## Writes one person's data into a file; as erase
+	@$(BIN)/python -m tools.personal_data export $(PERSON)
 
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto

@@ -7,6 +7,7 @@ Lambda's seconds, and the bytes of logs.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -91,11 +92,27 @@ def of_each(many: Iterable[Amounts], among: int = 1) -> Amounts:
 
 
 def report() -> str:
+    all_spent = spent()
+    return f"{by_line(all_spent)}\n\n{by_function(all_spent)}"
+
+
+def by_line(all_spent: Sequence[Spent]) -> str:
     rows = []
-    for name, amounts in things(spent()):
+    for name, amounts in things(all_spent):
         dollars = [amounts[line] * PRICES[line] * MILLION for line in PRICES]
-        rows.append([name, *(f"{each:.2f}" for each in dollars), f"**{sum(dollars):.2f}**"])
+        rows.append([name, *(f"{each:.2f}" for each in dollars), f"{sum(dollars):.2f}"])
     return table(["a million of", *PRICES, "dollars"], rows)
+
+
+def by_function(all_spent: Sequence[Spent]) -> str:
+    """What a million call-backs cost, the dearest first."""
+    dollars: Counter[str] = Counter()
+    for each in all_spent:
+        for function, bill in each.bills.items() if each.name in CALL_BACK else ():
+            amounts = counted({function: bill})
+            dollars[function] += sum(amounts[line] * PRICES[line] * MILLION for line in PRICES)  # type: ignore[assignment]
+    rows = [[function, f"{sum_:.2f}"] for function, sum_ in dollars.most_common()]
+    return table(["of a million call-backs", "dollars"], rows)
 
 
 if __name__ == "__main__":

@@ -127,11 +127,12 @@ def _led(function: str, described: dict[str, Any], ambiguous: set[str]) -> dict[
 
 
 def _definitions(described: dict[str, Any]) -> dict[str, Any]:
-    """Moves what pydantic defines within the schema of the webhook's events to the components."""
+    """Moves what pydantic defines within the schema of the webhook's events to the components, by
+    names of its own: an event's `Stage` is no operation's.
+    """
     content = described["paths"]["/webhooks/calls"]["post"]["requestBody"]["content"]
     event = content["application/json"]["schema"]["properties"]["events"]["items"]
-    definitions: dict[str, Any] = event.pop("$defs")
-    return definitions
+    return {f"Event{name}": meaning for name, meaning in event.pop("$defs").items()}
 
 
 def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:

@@ -15,7 +15,7 @@ class InvocationFailed(Exception):
     """Its text says why, for people."""
 
 
-def invoke(function: str, event: Mapping[str, str], stack: str | None) -> Any:
+def invoke(function: str, event: Mapping[str, Any], stack: str | None) -> Any:
     """The answer of the function of this logical id. Raises InvocationFailed."""
     try:
         deployed = Deployed.find(stack)

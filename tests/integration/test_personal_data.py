@@ -13,11 +13,12 @@ from botocore.client import BaseClient
 
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
-from tests.support.events import Answer
+from tests.support.events import Answer, answer
 from tests.support.messages import chatting
 from tests.support.personal_data import Company, Somebody
 from tests.support.telemarketing import Office
 from tests.support.webhooks import canonical
+from tools.personal_data import request, words
 
 # A Monday in São Paulo, 9:30.
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -120,7 +121,7 @@ def dying_after(requests: int, *, unanswered: bool) -> Iterator[None]:
     served: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
     made = count(1)
 
-    def request(client: BaseClient, operation: str, parameters: Any) -> Any:
+    def requested(client: BaseClient, operation: str, parameters: Any) -> Any:
         dies = next(made) > requests
         if dies and not unanswered:
             raise Died
@@ -129,7 +130,7 @@ def dying_after(requests: int, *, unanswered: bool) -> Iterator[None]:
             raise Died
         return answer
 
-    with patch.object(BaseClient, "_make_api_call", request):
+    with patch.object(BaseClient, "_make_api_call", requested):
         yield
 
 
@@ -272,6 +273,17 @@ class TestRequests:
         assert company.erasure(asked)["state"] == "done"
         company.customers["joana"] = customer_id
         assert company.traces(JOANA) == {}
+
+
+def test_the_command_asks_as_an_admin_does_and_says_how_far_it_is(company: Company) -> None:
+    wish = {"number": JOANA.number, "reason": "pedido 17"}
+    asked = [
+        answer(company.deployment.call("ManagePersonalData", request("erase", wish)))
+        for _ in range(2)
+    ]
+    assert [each.status for each in asked] == [202, 202]
+    assert asked[0].body["erasure_id"] == asked[1].body["erasure_id"]
+    assert words(asked[0].body) == "…4321: accepted; nothing yet."
 
 
 class TestHolds:

@@ -10,6 +10,7 @@ from retorno.calls.store import CallItem
 from retorno.dynamodb import bind
 from tests.support.api import Api
 from tools import apply_retention
+from tools.deployed import Deployed
 
 BEGAN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EXPIRES = int(BEGAN.timestamp()) + 760 * 24 * 60 * 60
@@ -27,8 +28,7 @@ def test_a_call_expires_and_so_does_one_that_was_stored_before(
 
     item.update([call.expires_at.remove()])
     monkeypatch.setattr(sys, "argv", ["apply_retention"])
-    monkeypatch.setattr("tools.apply_retention.emulator.require", lambda home: None)
-    monkeypatch.setattr("tools.apply_retention.Stack.read", lambda: api.stack)
+    monkeypatch.setattr(Deployed, "find", lambda stack: Deployed.embedded(api.stack))
     assert apply_retention.main() == 0
     assert call.get("kept-1").expires_at == EXPIRES
     calls, *others = capsys.readouterr().out.splitlines()

@@ -22,7 +22,6 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
-    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -42,11 +41,11 @@ CHECKS: Any = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
 ]
+CUSTOMER = "11987650001"
 CALLBACKS = {"name": "Cerco", "monitored_queue": "cerco", "callback_queue": "cerco"}
 # How many cases of each kind a route is asked.
-CASES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 2}
+CASES = {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1}
 # Each asks the routes of one function at a time: a second one would only start a second process.
 THREADS = 6
 
@@ -92,7 +91,7 @@ def told(call_id: str, stage: str, ago: float) -> dict[str, Any]:
         "call_id": call_id,
         "stage": stage,
         "direction": "inbound",
-        "from": "11987650001",
+        "from": CUSTOMER,
         "queue": "cerco",
         "occurred_at": at.isoformat(),
     }
@@ -140,7 +139,7 @@ def known(besieged: Stack) -> Mapping[str, str]:
         "menu": "cerco",
         "code": "cerco",
         "campaign": "cerco",
-        "number": "11987650001",
+        "number": CUSTOMER,
         "customer_id": customer,
         "filter_id": made[-1].body["filter_id"],
         "quote_id": made[-3].body["quote_id"],
@@ -201,6 +200,10 @@ class Questions:
 def trouble(besieged: Stack, app_secret: str, known: Mapping[str, str]) -> Mapping[str, list[str]]:
     """What was wrong, by route."""
     described = Api(besieged).get("/openapi.json", role=None).body
+    # Who may ask is another test's question.
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            operation.pop("security", None)
     questions = Questions(besieged, app_secret, known)
     by_function: dict[str, list[Operation]] = {}
     for result in schemathesis.openapi.from_dict(described).get_all_operations():
