@@ -134,6 +134,7 @@ bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/perf
 	@for part in ingestion budgets growth dollars; do \
 		echo "$$part:"; $(BIN)/python -m benchmarks.$$part || exit 1; echo; \
 	done
+	@[ "$$(uname)" != Linux ] || $(MAKE) --no-print-directory bench-starts
 
 bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures the CPU of cold starts, as built: Linux
 	@$(call sam-build,$(patsubst aarch64,arm64,$(shell uname -m)),host)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.changes import Change, Kind, read_change
-from retorno.realtime.service import Publishing, publishing
+from retorno.realtime.publishing import Publishing, publishing
 from retorno.settings import PublishUpdatesSettings
 
 

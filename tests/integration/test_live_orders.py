@@ -21,7 +21,8 @@ from retorno.dynamodb import write_together
 from retorno.realtime import store as store_module
 from retorno.realtime.connections import Gone
 from retorno.realtime.model import SUPERVISORS, Sight, Watch, feed_of_agent
-from retorno.realtime.service import Publishing, Pushing, Watching
+from retorno.realtime.publishing import Publishing
+from retorno.realtime.service import Pushing, Watching
 from retorno.realtime.store import FeedStore
 from tests.support.quick_dynamodb import Item, QuickDynamoDB
 from tests.support.turns import Job, Table, every_order
@@ -79,7 +80,7 @@ class World:
     def running(self) -> Iterator["World"]:
         with (
             patch.object(BaseClient, "_make_api_call", lambda _, *asked: self._request(*asked)),
-            patch("retorno.realtime.service.time.sleep"),
+            patch("retorno.realtime.publishing.time.sleep"),
             patch("retorno.realtime.service.POSTS_AT_ONCE", 1),
         ):
             yield self

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import phonenumbers
-from phonenumbers import timezone
 
 from retorno.phone import PhoneNumber
 
@@ -105,6 +104,9 @@ def place_of(number: PhoneNumber) -> Place:
         prefix = number.e164[:_PORTUGUESE_PREFIX]
         state, zone = _PORTUGUESE_ISLANDS.get(prefix, (None, "Europe/Lisbon"))
         return Place("PT", state, (zone,))
+    # Its table of all countries' numbers is needed for abroad alone.
+    from phonenumbers import timezone  # noqa: PLC0415
+
     zones = timezone.time_zones_for_number(phonenumbers.parse(number.e164))
     known = tuple(zone for zone in zones if zone != _UNKNOWN_ZONE)
     return Place(number.country, None, known or ("UTC",))
