@@ -370,7 +370,7 @@ class Api(APIGatewayHttpResolver):
 
     def __init__(self) -> None:
         super().__init__(enable_validation=True)
-        self._request_validation_middleware = _Entrance()
+        self._request_validation_middleware = _Entrance()  # type: ignore[no-untyped-call]
         self.exception_handler(RetornoError)(_on_known_error)
         self.exception_handler(RequestValidationError)(_on_invalid_request)
         self.exception_handler(Exception)(_on_unknown_error)
