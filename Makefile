@@ -19,14 +19,25 @@ SET :=
 PROVIDER :=
 DAY :=
 STACK :=
+QUEUE :=
+FUNCTION :=
+TABLE :=
+FROM :=
+DRY :=
+HOURS :=
 ARCH := arm64
 
 export SAM_CLI_TELEMETRY := 0
 
+# Who is meant by `make erase` and `make export-person`, and why.
+PERSON = "$(or $(NUMBER),$(CUSTOMER),$(error Whose? Say NUMBER=… or CUSTOMER=…))" \
+	$(if $(NUMBER),,--customer) --reason "$(or $(REASON),$(error Why? Say REASON=…))" \
+	$(STACK:%=--stack %)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail test test-unit lint \
-	format openapi build check-build check clean
+	report-voicemail apply-retention failures redrive look-again copy-back erase export-person \
+	test test-unit bench bench-starts lint format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -36,6 +47,10 @@ sam-build = python=$$(tools/find_python.sh 3.13) || exit 1; \
 	PATH="$$(dirname "$$python"):$$PATH"; \
 	$(call quietly,LAYER_ARCH=$(1:arm64=aarch64) $(BIN)/sam build --parallel \
 		--parameter-overrides Architecture=$(1) --build-dir .aws-sam/$(2)); \
+	for code in .aws-sam/$(2)/*/functions; do \
+		"$$python" -m compileall -q --invalidation-mode unchecked-hash \
+			-s "$${code%/functions}" -p /var/task "$$code" || exit 1; \
+	done; \
 	echo "Built for $(1): .aws-sam/$(2)"
 
 help: ## Lists the commands
@@ -84,11 +99,45 @@ replay-unreadable: $(VENV)/ready ## Reads kept payloads again; PROVIDER=, and ST
 report-voicemail: $(VENV)/ready ## Writes the voicemail reports now; DAY= for its week, STACK= in AWS
 	@$(BIN)/python -m tools.report_voicemail $(DAY) $(STACK:%=--stack %)
 
+apply-retention: $(VENV)/ready ## Has what was stored before expire, too; STACK= in AWS
+	@$(BIN)/python -m tools.apply_retention $(STACK:%=--stack %)
+
+failures: $(VENV)/ready ## Shows what failed in a stack in AWS; STACK=, HOURS=
+	@$(BIN)/python -m tools.show_failures $(or $(STACK),$(error Where? Say STACK=…)) \
+		$(HOURS:%=--hours %)
+
+redrive: $(VENV)/ready ## Has done what dead letters stand for; QUEUE=, DRY=1 to look, STACK= in AWS
+	@$(BIN)/python -m tools.redrive $(or $(QUEUE),$(error Which? Say QUEUE=…)) \
+		$(if $(DRY),--dry) $(STACK:%=--stack %)
+
+look-again: $(VENV)/ready ## Has a function look again at all that it follows; FUNCTION=, STACK= in AWS
+	@$(BIN)/python -m tools.look_again $(or $(FUNCTION),$(error Which? Say FUNCTION=…)) \
+		$(STACK:%=--stack %)
+
+copy-back: $(VENV)/ready ## Puts back what a table lost; TABLE=, FROM= a restored one, DRY=1, STACK=
+	@$(BIN)/python -m tools.copy_back $(or $(TABLE),$(error Which? Say TABLE=…)) \
+		$(or $(FROM),$(error Whence? Say FROM=…)) $(if $(DRY),--dry) $(STACK:%=--stack %)
+
+erase: $(VENV)/ready ## Erases one person; NUMBER= or CUSTOMER=, REASON=, and STACK= in AWS
+	@$(BIN)/python -m tools.personal_data erase $(PERSON)
+
+export-person: $(VENV)/ready ## Writes one person's data into a file; as erase
+	@$(BIN)/python -m tools.personal_data export $(PERSON)
+
 test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 	@$(BIN)/pytest --quiet --numprocesses auto
 
 test-unit: $(VENV)/ready ## Runs the tests that take no cloud
 	@$(BIN)/pytest --quiet tests/unit
+
+bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/performance.md
+	@for part in ingestion budgets growth dollars; do \
+		echo "$$part:"; $(BIN)/python -m benchmarks.$$part || exit 1; echo; \
+	done
+
+bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures the CPU of cold starts, as built: Linux
+	@$(call sam-build,$(patsubst aarch64,arm64,$(shell uname -m)),host)
+	@$(BIN)/python -m benchmarks.cold_start
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet
@@ -104,6 +153,9 @@ format: $(VENV)/ready ## Formats the code
 
 openapi: $(VENV)/ready ## Writes the description of the API, from its routes
 	@$(BIN)/python -m tools.describe_api
+
+architecture: $(VENV)/ready ## Draws docs/architecture.md, from the template
+	@$(BIN)/python -m tools.draw_architecture
 
 build: $(VENV)/ready ## Builds what sam deploy takes; ARCH=x86_64 for stacks of that Architecture
 	@$(call sam-build,$(ARCH),build)

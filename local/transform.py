@@ -58,6 +58,7 @@ def expand(
     _bridge_secrets(expanded["Resources"])
     _bridge_schedules(expanded["Resources"])
     _bridge_batches(expanded["Resources"])
+    _bridge_alarms(expanded["Resources"])
     _bridge_http_apis(expanded["Resources"], api_id)
     _bridge_websocket_apis(expanded["Resources"], live_id(api_id), endpoint_url)
     return expanded
@@ -160,6 +161,18 @@ def _with_batches(node: Any) -> Any:
         case list():
             return [_with_batches(value) for value in node]
     return node
+
+
+def _bridge_alarms(resources: Json) -> None:
+    """MiniStack knows no metric math: there an alarm on several metrics watches the first of them,
+    and one on a query of all that there are is not made."""
+    for name, alarm in _properties(resources, "AWS::CloudWatch::Alarm").items():
+        watched = [each["MetricStat"] for each in alarm.pop("Metrics", ()) if "MetricStat" in each]
+        if watched:
+            first = watched[0]
+            alarm |= {**first["Metric"], "Statistic": first["Stat"], "Period": first["Period"]}
+        elif "MetricName" not in alarm:
+            del resources[name]
 
 
 def _bridge_http_apis(resources: Json, api_id: str) -> None:

@@ -1,51 +1,43 @@
 """A function of a stack, invoked by hand: of one in AWS, or of the embedded cloud's."""
 
+import base64
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import emulator
-from local.aws import session
 from local.errors import CloudError
-from local.stack import HOME, Stack
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
-
-# The functions' own time-outs are 300 seconds. A second invocation beside one would help nobody.
-CONFIG = Config(read_timeout=310, retries={"total_max_attempts": 1})
+from tools.deployed import PATIENT, Deployed
 
 
 class InvocationFailed(Exception):
     """Its text says why, for people."""
 
 
-def invoke(function: str, event: dict[str, str], stack: str | None) -> Any:
+def invoke(function: str, event: Mapping[str, Any], stack: str | None) -> Any:
     """The answer of the function of this logical id. Raises InvocationFailed."""
     try:
-        client, name = _in_aws(stack, function) if stack else _in_embedded_cloud(function)
-        answer = client.invoke(FunctionName=name, Payload=json.dumps(event))
-    except (CloudError, BotoCoreError, ClientError) as error:
+        deployed = Deployed.find(stack)
+        client = deployed.client("lambda", PATIENT)
+        return answer_of(client, deployed.name(function), event)
+    except (CloudError, LookupError, BotoCoreError, ClientError) as error:
         raise InvocationFailed(str(error)) from error
+
+
+def answer_of(client: Any, function: str, event: Mapping[str, Any]) -> Any:
+    """That of a function by name or ARN. Raises InvocationFailed where it failed, or what botocore
+    raises."""
+    payload = json.dumps(event, default=_as_lambda_writes)
+    answer = client.invoke(FunctionName=function, Payload=payload)
     result = json.load(answer["Payload"])
     if "FunctionError" in answer:
         raise InvocationFailed(f"The function failed: {result['errorMessage']}")
     return result
 
 
-def _in_embedded_cloud(function: str) -> tuple["LambdaClient", str]:
-    emulator.require(HOME)
-    stack = Stack.read()
-    client = session().client("lambda", endpoint_url=stack.endpoint_url, config=CONFIG)
-    return client, stack.resources[function]
-
-
-def _in_aws(stack: str, function: str) -> tuple["LambdaClient", str]:
-    resource = boto3.client("cloudformation").describe_stack_resource(
-        StackName=stack, LogicalResourceId=function
-    )
-    name = resource["StackResourceDetail"]["PhysicalResourceId"]
-    return boto3.client("lambda", config=CONFIG), name
+def _as_lambda_writes(value: object) -> str:
+    """Bytes, in an item of a table. Raises TypeError for all else that JSON does not know."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} cannot be written")

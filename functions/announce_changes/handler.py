@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.changes import Onlookers, announced, change_of, onlookers, table_of
+from retorno.retention import news
 from retorno.settings import AnnounceSettings
 
 settings = cache(AnnounceSettings.from_environment)
@@ -22,5 +23,5 @@ def watching() -> Onlookers:
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     kinds = announced(settings())
-    changes = (change_of(kinds[table_of(record)], record) for record in event["Records"])
+    changes = (change_of(kinds[table_of(record)], record) for record in news(event))
     watching().tell(changes, clock.now())

@@ -8,6 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from retorno.retention import news
 from retorno.settings import CounterSettings
 from retorno.telemarketing.statistics.service import Counting, counting
 
@@ -18,4 +19,4 @@ def counter() -> Counting:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    counter().count(event["Records"])
+    counter().count(news(event))

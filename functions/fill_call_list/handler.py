@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
 from retorno.callbacks.service import ListFilling, list_filling
+from retorno.retention import expired
 from retorno.settings import FillCallListSettings
 
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
@@ -24,7 +25,8 @@ def filling() -> ListFilling:
 
 
 def follow(record: DynamoDBRecord) -> None:
-    filling().follow(record.raw_event, clock.now())
+    if not expired(record.raw_event):
+        filling().follow(record.raw_event, clock.now())
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:

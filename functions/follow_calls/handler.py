@@ -21,6 +21,7 @@ from retorno.agents.service import AgentTracking, agent_tracking
 from retorno.callbacks.service import DialledCalls, dialled_calls
 from retorno.changes import Kind, Onlookers, change_of, onlookers
 from retorno.offers.service import LineTracking, line_tracking
+from retorno.retention import news
 from retorno.settings import FollowCallsSettings
 from retorno.telemarketing.operations.calls import CallTracking, call_tracking
 from retorno.voicemail.service import AnswerTracking, answer_tracking
@@ -87,5 +88,5 @@ def follow(record: DynamoDBRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    watching().tell((change_of(Kind.CALL, record) for record in event["Records"]), clock.now())
+    watching().tell((change_of(Kind.CALL, record) for record in news(event)), clock.now())
     return process_partial_response(event, follow, processor, context)

@@ -75,6 +75,7 @@ EVENTS: dict[str, tuple[dict[str, Any], object]] = {
         {"batchItemFailures": []},
     ),
     "ExportTelemarketing": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
+    "FulfilPersonalData": ({}, None),
     "ExportCustomers": (sqs('{"export_id": "nobodys"}'), {"batchItemFailures": []}),
     "ImportCustomers": (sqs(ROWS), {"batchItemFailures": []}),
     "ImportTelemarketing": (sqs(ROWS), {"batchItemFailures": []}),
@@ -148,6 +149,15 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "ManageMenus": (http("GET /menus", claims=SUPERVISOR), 200, JSON),
     "ManageMissedCalls": (http("GET /missed-calls", claims=SUPERVISOR), 200, JSON),
+    "ManagePersonalData": (
+        http(
+            "GET /personal-data/exports/{export_id}",
+            path="/personal-data/exports/nobodys",
+            claims=SUPERVISOR,
+        ),
+        404,
+        PROBLEM,
+    ),
     "ManageQuotes": (http("GET /quotes", claims=SUPERVISOR), 200, JSON),
     "ManageOutcomes": (http("GET /telemarketing/outcomes", claims=SUPERVISOR), 200, JSON),
     "ManageWaits": (http("GET /wait-profiles", claims=SUPERVISOR), 200, JSON),

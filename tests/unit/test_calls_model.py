@@ -15,10 +15,13 @@ from retorno.calls.model import (
     closing,
     derive,
     facts_of,
+    first_told,
     fold,
     merge,
+    register,
 )
 from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
+from retorno.times import FIRST
 from tests.support.histories import BEGINNING, History, call_events, history
 
 RULES = CallRules()
@@ -246,3 +249,13 @@ def test_each_fact_of_an_event_is_kept_with_its_time() -> None:
     facts = reduce(merge, [facts_of(event)])
     assert facts[Fact.ANSWERING_AGENT] == "2026-03-02T12:00:00.000000Z ana"
     assert facts[Fact.ANSWERED] == "2026-03-02T12:00:00.000000Z"
+
+
+def test_a_call_is_kept_from_the_first_that_is_told_of_it() -> None:
+    facts = {
+        Fact.NUMBER: register(FIRST, "unknown"),
+        Fact.QUEUED: register(BEGINNING),
+        Fact.REVIEW: register(BEGINNING + timedelta(days=1), "human rita"),
+    }
+    assert first_told(facts) == BEGINNING
+    assert first_told({Fact.NUMBER: register(FIRST, "unknown")}) is None

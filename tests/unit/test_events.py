@@ -88,6 +88,9 @@ STATUSES = {
     "manage_missed_calls/open_missed_calls": 200,
     "push_updates/subscribe_of_nobody": 200,
     "push_updates/without_a_token": 401,
+    "manage_personal_data/erasure_by_number": 202,
+    "manage_personal_data/hold_for_a_lawsuit": 200,
+    "manage_personal_data/supervisor_may_not_erase": 403,
     "manage_quotes/agent_may_not_reopen": 403,
     "manage_quotes/of_no_such_call": 422,
     "manage_quotes/open_quotes": 200,
@@ -130,6 +133,7 @@ OTHERS = {
     "export_telemarketing/asked_for",
     "keep_promises/every_minute",
     "retry_messages/every_minute",
+    "fulfil_personal_data/each_day",
     "keep_promises/of_no_such_promise",
     "match_recoveries/missed_call",
     "offer_calls/somebody_is_free",
@@ -418,6 +422,12 @@ def test_a_customer_writes(deployment: Deployment) -> None:
 def test_messages_are_looked_after_each_minute(deployment: Deployment) -> None:
     with counted() as requests:
         invoke(deployment, "retry_messages/every_minute")
+    assert requests == ["Query"]
+
+
+def test_what_was_asked_about_persons_is_looked_after_each_day(deployment: Deployment) -> None:
+    with counted() as requests:
+        invoke(deployment, "fulfil_personal_data/each_day")
     assert requests == ["Query"]
 
 

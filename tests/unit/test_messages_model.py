@@ -94,6 +94,11 @@ class TestNews:
             in_disorder = in_disorder.with_news(1, "wamid.1", each)
         assert in_order == in_disorder
 
+    @pytest.mark.parametrize("code", [0, -1])
+    def test_of_two_failures_at_once_leave_the_same_one_in_any_order(self, code: int) -> None:
+        known, unknown = failed(code), failed(None)
+        assert known | unknown == unknown | known
+
     @given(st.lists(news, max_size=8))
     def test_moves_a_message_forward_only(self, told: list[Told]) -> None:
         message = outgoing()

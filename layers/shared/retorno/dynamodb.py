@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, TypeVar
 
+import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -40,17 +43,29 @@ def bind(
     model: type[ModelT], table_name: str, read_timeout_seconds: float = READ_TIMEOUT_SECONDS
 ) -> type[ModelT]:
     """The model, for one table: table names are settings, so they are not known at import."""
-    meta = {
-        "table_name": table_name,
-        "connect_timeout_seconds": CONNECT_TIMEOUT_SECONDS,
-        "read_timeout_seconds": read_timeout_seconds,
-        "max_retry_attempts": MAX_RETRIES,
-    }
-    namespace = {"Meta": type("Meta", (), meta)}
+    namespace = {"Meta": type("Meta", (), {"table_name": table_name})}
     bound: type[ModelT] = types.new_class(
         model.__name__, (model,), exec_body=lambda body: body.update(namespace)
     )
+    bound._get_connection().connection._client = shared_client(read_timeout_seconds)
     return bound
+
+
+@cache
+def shared_client(read_timeout_seconds: float) -> Any:
+    """One for all tables. PynamoDB would make each model one of its own, and a session with it:
+    for eight tables that was as long as the rest of a cold start.
+    """
+    return boto3.client(
+        "dynamodb",
+        config=Config(
+            # PynamoDB made the requests: they are valid.
+            parameter_validation=False,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=read_timeout_seconds,
+            retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
+        ),
+    )
 
 
 @contextmanager
@@ -81,8 +96,46 @@ def update(item: ModelT, actions: Sequence[Action], condition: Condition) -> Non
         condition=condition,
         return_values_on_condition_failure="ALL_OLD",
     )
-    with unavailable_on_trouble(), _refused_on_condition(type(item)):
-        client_of(type(item)).update_item(**request)
+    _send(type(item), request)
+
+
+class PreparedUpdate:
+    """One conditional UpdateItem that is sent often, of which only the key and the values differ.
+
+    To put its expressions together takes longer than all else that is done for an event. So that is
+    done once, with the names of the values in their places; a text that is no such name stays.
+    """
+
+    def __init__(self, model: type[Model], actions: Sequence[Action], condition: Condition) -> None:
+        self._model = model
+        self._request = model("").get_update_kwargs_from_instance(
+            actions=list(actions),
+            condition=condition,
+            return_values_on_condition_failure="ALL_OLD",
+        )
+        # What stands for a number is quoted.
+        self._blanks = [
+            (place, kind, name.strip('"'))
+            for place, blank in self._request["ExpressionAttributeValues"].items()
+            for kind, name in blank.items()
+        ]
+        (self._hash_name,) = self._request["Key"]
+
+    def send(self, key: str, values: Mapping[str, str]) -> None:
+        """Raises Refused, Unavailable."""
+        request = {
+            **self._request,
+            "Key": {self._hash_name: {"S": key}},
+            "ExpressionAttributeValues": {
+                place: {kind: values.get(name, name)} for place, kind, name in self._blanks
+            },
+        }
+        _send(self._model, request)
+
+
+def _send(model: type[Model], request: Mapping[str, Any]) -> None:
+    with unavailable_on_trouble(), _refused_on_condition(model):
+        client_of(model).update_item(**request)
 
 
 def assign(model: type[Model], values: Mapping[str, Any]) -> list[Action]:

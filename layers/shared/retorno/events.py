@@ -7,23 +7,21 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel, ConfigDict
 
 from retorno.errors import Unavailable
+from retorno.frozen import Frozen
 
 CONFIG = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
 
 SOURCE = "retorno"
 
 
-class Event(BaseModel):
+class Event(Frozen):
     """Each kind is a class, and its name the detail type; its fields are the detail.
 
     `version` is that of the kind's fields: those that are there keep their meaning, and others may
     be added to a version. `event_id` is the same where an event is told again.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     version: int = 1
     event_id: str

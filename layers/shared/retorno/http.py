@@ -18,8 +18,10 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AfterValidator, BeforeValidator
 
+from retorno.audit import audit
 from retorno.errors import (
     CallForbidden,
     Conflict,
@@ -130,6 +132,7 @@ IfMatch = Annotated[
 
 ANYONE = frozenset({"agent", "supervisor", "admin"})
 LEADERS = frozenset({"supervisor", "admin"})
+ADMINS = frozenset({"admin"})
 
 # Who may do what. A route that is not here is open to no user; the webhooks and the description
 # of the API ask for no user at all.
@@ -287,6 +290,13 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "GET /wait-compliance": LEADERS,
     "GET /wait-breaches": LEADERS,
     "GET /dashboard": ANYONE,
+    "POST /personal-data/erasures": ADMINS,
+    "GET /personal-data/erasures/{erasure_id}": ADMINS,
+    "POST /personal-data/exports": LEADERS,
+    "GET /personal-data/exports/{export_id}": LEADERS,
+    "GET /personal-data/holds/{number}": ADMINS,
+    "PUT /personal-data/holds/{number}": ADMINS,
+    "DELETE /personal-data/holds/{number}": ADMINS,
 }
 OPEN_ROUTES = frozenset(
     {
@@ -303,6 +313,10 @@ OPEN_ROUTES = frozenset(
         "POST /webhooks/whatsapp",
     }
 )
+
+
+# What of a query says whom it asks about.
+AUDITED = ("number", "customer_id", "agent")
 
 
 def etag(version: int) -> str:
@@ -376,6 +390,13 @@ class Api(APIGatewayHttpResolver):
         self.exception_handler(Exception)(_on_unknown_error)
         self.not_found(_on_no_route)
 
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """The answer to a request, which is put down if it is a user's."""
+        answer = super().resolve(event, context)
+        if self.current_event.route_key not in OPEN_ROUTES:
+            _audit(self.current_event, answer["statusCode"])
+        return answer
+
     @property
     def user(self) -> User:
         """Raises NotAuthenticated."""
@@ -414,6 +435,23 @@ def _user(event: APIGatewayProxyEventV2) -> User:
     # API Gateway writes a list claim as "[agent supervisor]".
     groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
     return User(name, claims.get("custom:agent") or name, frozenset(groups))
+
+
+def _audit(event: APIGatewayProxyEventV2, status: int) -> None:
+    try:
+        user = _user(event)
+    except NotAuthenticated:
+        return
+    query = event.query_string_parameters
+    audit(
+        user=user.name,
+        agent=user.agent,
+        groups=user.groups,
+        route=event.route_key or "",
+        of=event.path_parameters | {name: query[name] for name in AUDITED if name in query},
+        status=status,
+        request_id=event.request_context.request_id,
+    )
 
 
 class _Entrance(OpenAPIRequestValidationMiddleware):

@@ -61,6 +61,10 @@ _WITHHELD = frozenset(
 )
 
 
+# What a number becomes whose owner was erased. It is no number of any plan, and its own match key.
+ERASED = "erased-"
+
+
 class NumberKind(StrEnum):
     """What stands behind a number, as far as the number itself tells."""
 
@@ -93,6 +97,11 @@ def match_key(e164: str) -> str:
     `e164` is what `NumberPlan.parse` gave. A key is for matching: dial the number instead.
     """
     return _REDUNDANT_NINTH_DIGIT.sub(r"\1", e164)
+
+
+def is_erased(number: str | None) -> bool:
+    """Whether it stands where a number was, or its key, of somebody who was erased since."""
+    return number is not None and number.startswith(ERASED)
 
 
 @dataclass(frozen=True, slots=True)

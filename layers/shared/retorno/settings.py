@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 
 
@@ -67,10 +68,8 @@ class DialProvider(StrEnum):
     ASTERISK = "asterisk"
 
 
-class Settings(BaseModel):
+class Settings(Frozen):
     """Field `calls_table` is variable CALLS_TABLE, and so for all."""
-
-    model_config = ConfigDict(frozen=True)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -87,6 +86,20 @@ class PhoneSettings(Settings):
     def number_plan(self) -> NumberPlan:
         """Raises ValueError for a country or an area code that does not exist."""
         return NumberPlan(self.country, self.area_code)
+
+
+class CallsKeptSettings(Settings):
+    """How many days calls are kept, and what comes of them; 0 is for ever, as of the others."""
+
+    calls_kept_days: int = Field(default=0, ge=0)
+
+
+class MessagesKeptSettings(Settings):
+    messages_kept_days: int = Field(default=0, ge=0)
+
+
+class OperationsKeptSettings(Settings):
+    operations_kept_days: int = Field(default=0, ge=0)
 
 
 class ImportSettings(Settings):
@@ -111,11 +124,11 @@ class CustomerTransferSettings(CustomerSettings, ImportSettings):
     pass
 
 
-class CallSettings(PhoneSettings):
+class CallSettings(CallsKeptSettings, PhoneSettings):
     calls_table: str
     internal_numbers: Names = ()
     person_talk_seconds: float = Field(default=15, ge=0)
-    trunk_talk_seconds: Thresholds = {}
+    trunk_talk_seconds: Thresholds = Field(default_factory=dict)
 
 
 class DispositionSettings(Settings):
@@ -135,7 +148,7 @@ class CallingSettings(DoNotCallSettings):
     optional_holidays: bool = False
 
 
-class QuoteTableSettings(Settings):
+class QuoteTableSettings(OperationsKeptSettings):
     quotes_table: str
 
 
@@ -143,8 +156,12 @@ class QuoteSettings(CallLinkSettings, QuoteTableSettings):
     pass
 
 
-class AnnotationSettings(QuoteSettings, DispositionSettings, DoNotCallSettings):
+class CallNotesSettings(CallSettings):
     notes_table: str
+
+
+class AnnotationSettings(QuoteSettings, DispositionSettings, DoNotCallSettings, CallNotesSettings):
+    pass
 
 
 class IngestSettings(CallSettings):
@@ -185,7 +202,7 @@ class VoicemailSettings(CallSettings):
     time_zone: ZoneInfo
 
 
-class AgentSettings(PhoneSettings):
+class AgentSettings(OperationsKeptSettings, PhoneSettings):
     agents_table: str
 
 
@@ -210,7 +227,7 @@ class ReachedSettings(Settings):
         return self.public_url or self.api_url
 
 
-class CallTrackingSettings(CallSettings):
+class CallTrackingSettings(OperationsKeptSettings, CallSettings):
     operations_table: str
 
 
@@ -242,8 +259,11 @@ class FollowCallsSettings(
     waits_queue: str
 
 
-class RecoverySettings(CallSettings):
+class PartTableSettings(Settings):
     recoveries_table: str
+
+
+class RecoverySettings(CallSettings, PartTableSettings):
     short_abandon_seconds: float = Field(ge=0)
     recovery_requires: RecoveryRequires
     recovery_window_days: float = Field(gt=0)
@@ -281,8 +301,11 @@ class ManageMissedCallsSettings(MissedCallSettings, QuoteTableSettings):
     pass
 
 
-class DialSettings(CallSettings, CallingSettings, AgentSettings):
+class DialTableSettings(Settings):
     dials_table: str
+
+
+class DialSettings(CallSettings, CallingSettings, AgentSettings, DialTableSettings):
     deferred_calls_queue: str
     dial_provider: DialProvider
     dial_secret: str
@@ -321,7 +344,7 @@ class PromiseSettings(KeepPromisesSettings, CallingSettings, AgentSettings):
     pass
 
 
-class MessageSettings(PhoneSettings):
+class MessageSettings(MessagesKeptSettings, PhoneSettings):
     messages_table: str
 
 
@@ -365,9 +388,13 @@ class ManageTelemarketingFileSettings(TelemarketingSetupSettings, AgentSettings,
     time_zone: ZoneInfo
 
 
-class AssignmentTableSettings(Settings):
+class AssignmentTableSettings(OperationsKeptSettings):
     assignments_table: str
     assignment_history_table: str
+
+
+class OperationTableSettings(AssignmentTableSettings):
+    operations_table: str
 
 
 class PendingContactSettings(AssignmentTableSettings, TelemarketingSetupSettings):
@@ -401,8 +428,8 @@ class OperationSettings(CallTrackingSettings, DoNotCallSettings, AssignmentSetti
     pass
 
 
-class HistorySettings(AssignmentTableSettings, TelemarketingSetupSettings):
-    operations_table: str
+class HistorySettings(OperationTableSettings, TelemarketingSetupSettings):
+    pass
 
 
 class TelemarketingTransferSettings(AssignmentSettings, HistorySettings, ImportSettings):
@@ -499,3 +526,28 @@ class PushUpdatesSettings(FeedSettings):
     token_issuer: str
     token_audience: str
     token_keys_url: str
+
+
+class FeedPersonSettings(FeedSettings, AgentSettings):
+    pass
+
+
+class PersonalDataSettings(CustomerSettings, DoNotCallSettings):
+    personal_data_table: str
+    personal_data_queue: str
+    files_bucket: str
+
+
+class FulfilPersonalDataSettings(
+    PersonalDataSettings,
+    ContactTableSettings,
+    PromiseTableSettings,
+    DialTableSettings,
+    MessageSettings,
+    QuoteTableSettings,
+    OperationTableSettings,
+    PartTableSettings,
+    CallNotesSettings,
+    FeedPersonSettings,
+):
+    kept_payloads_bucket: str

@@ -10,13 +10,12 @@ from retorno.errors import InvalidInput
 FIRST = datetime(1000, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
 
-STAMP_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 STAMP_LENGTH = len("2026-03-02T13:04:05.000000Z")
 
 
 def stamp(at: datetime) -> str:
     """A time as fixed-width text in UTC."""
-    return at.astimezone(UTC).strftime(STAMP_FORMAT)
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def read_stamp(text: str) -> datetime:

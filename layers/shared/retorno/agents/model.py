@@ -15,8 +15,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -26,6 +24,7 @@ from pydantic import (
 from retorno.calls.model import Call
 from retorno.customers.model import OptionalText, Text
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 from retorno.telephony.ports import MAX_NAME_LENGTH, Direction
 from retorno.times import Period
@@ -57,10 +56,6 @@ class State(StrEnum):
     BUSY = "busy"
     WRAP_UP = "wrap_up"
     PAUSED = "paused"
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 def _each_once(names: Sequence[str]) -> tuple[str, ...]:

@@ -370,11 +370,13 @@ def _check_version(stored: Stored, expected: int | None) -> None:
 
 
 def agents(settings: AgentSettings) -> Agents:
-    return Agents(AgentStore(settings.agents_table), settings.number_plan)
+    return Agents(
+        AgentStore(settings.agents_table, settings.operations_kept_days), settings.number_plan
+    )
 
 
 def reservations(settings: AgentSettings) -> Reservations:
-    return Reservations(AgentStore(settings.agents_table))
+    return Reservations(AgentStore(settings.agents_table, settings.operations_kept_days))
 
 
 def times_past(settings: AgentSettings) -> TimesPast:
@@ -387,7 +389,7 @@ def availability(settings: FollowAgentsSettings) -> Availability:
 
 def agent_tracking(settings: FollowCallsSettings) -> AgentTracking:
     return AgentTracking(
-        AgentStore(settings.agents_table),
+        AgentStore(settings.agents_table, settings.operations_kept_days),
         call_rules(settings),
         timedelta(seconds=settings.wrap_up_seconds),
         settings.call_max_age,

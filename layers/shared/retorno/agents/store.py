@@ -11,10 +11,10 @@ from typing import Any
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.agents.model import Agent, Hold, HoldKind, Presence, State, Stored, Stretch, Wish
 from retorno.dynamodb import RefusedTogether, Write, bind, unavailable_on_trouble, write_together
+from retorno.retention import KeptItem, expiry
 from retorno.times import STAMP_LENGTH, read_stamp, stamp
 
 LISTED = "agent"
@@ -34,7 +34,7 @@ class ByAgent(GlobalSecondaryIndex["AgentItem"]):
     pk = UnicodeAttribute(range_key=True)
 
 
-class AgentItem(Model):
+class AgentItem(KeptItem):
     """A record, or what goes with it. `pk` and `sk` are
 
     - `agent#ana`, `record`: who they are, and their presence.
@@ -71,6 +71,9 @@ class AgentItem(Model):
 
     by_agent = ByAgent()
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        return read_stamp(self.end) if self.sk.startswith(TIME) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -94,8 +97,11 @@ class NamePage:
 
 
 class AgentStore:
-    def __init__(self, table_name: str) -> None:
+    """`kept_days` are those of the times."""
+
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(AgentItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, agent: str) -> Stored | None:
         """As it is at this moment. Raises Unavailable."""
@@ -202,6 +208,7 @@ class AgentStore:
                     state=stretch.state.value,
                     reason=stretch.reason,
                     end=stamp(stretch.end),
+                    expires_at=expiry(stretch.end, self._kept_days),
                 )
             )
             for stretch in over

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.calling_rules.model import (
     Hours,
@@ -19,6 +19,7 @@ from retorno.calling_rules.model import Text as Words
 from retorno.calling_rules.profiles import all_profiles
 from retorno.customers.model import Text
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 from retorno.settings import DialProvider
 from retorno.telephony.ports import MAX_NAME_LENGTH, MENU_NAME
@@ -31,10 +32,6 @@ PLAY_MENUS = frozenset({DialProvider.TWILIO, DialProvider.CANONICAL})
 MAX_ATTEMPTS = 20
 MAX_CALLS_A_DAY = 20
 WEEK_OF_MINUTES = 7 * 24 * 60
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class Result(StrEnum):

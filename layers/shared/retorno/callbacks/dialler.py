@@ -47,7 +47,7 @@ from retorno.callbacks.model import (
     withdrawn,
 )
 from retorno.callbacks.service import MAX_LOOKS, Change, Contacts, contacts, pace_of
-from retorno.callbacks.store import AgentTaken, ContactStore, ContactTaken
+from retorno.callbacks.store import AgentTaken, ContactStore, ContactTaken, contact_store
 from retorno.calling_rules.model import Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
 from retorno.calls.model import Call
@@ -569,7 +569,7 @@ def _began(call: Call) -> datetime:
 
 def dialler(settings: DiallerSettings) -> Dialler:
     return Dialler(
-        store=ContactStore(settings.contacts_table),
+        store=contact_store(settings),
         contacts=contacts(settings),
         campaigns=campaigns(settings),
         agents=reservations(settings),

@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from retorno.callback_campaigns.model import Campaign, Pace, Result
 from retorno.calling_rules.model import Purpose
 from retorno.calls.model import Call
+from retorno.frozen import Frozen
 from retorno.phone import match_key
 from retorno.telephony.ports import OPERATOR_NO_ANSWER, AnsweredBy, Stage
 
@@ -51,10 +52,6 @@ MAX_MISSES = 200
 # Calls to a number are counted by the day, and a day may be as long as this.
 LOGGED = timedelta(hours=50)
 MAX_LOGGED = 200
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class State(StrEnum):
@@ -138,6 +135,11 @@ class Contact(Frozen):
     dialled_at: datetime | None = None
     changed_at: datetime
     revision: int = 0
+
+    @property
+    def over_since(self) -> datetime | None:
+        """None while somebody is to call, or may yet decide that."""
+        return None if self.state in OPEN else self.changed_at
 
     @property
     def number_key(self) -> str:

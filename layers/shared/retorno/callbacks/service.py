@@ -25,14 +25,14 @@ from retorno.callbacks.model import (
     result_of,
     withdrawn,
 )
-from retorno.callbacks.store import ContactPage, ContactStore
+from retorno.callbacks.store import ContactPage, ContactStore, contact_store
 from retorno.calling_rules.model import Facts
 from retorno.calling_rules.service import CallingRules, calling_rules
 from retorno.calls.model import Call, CallRules
 from retorno.calls.service import call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
-from retorno.phone import NumberPlan, match_key
+from retorno.phone import NumberPlan, is_erased, match_key
 from retorno.recovery.model import UNREACHED, Dismissal, Role
 from retorno.recovery.model import State as MissState
 from retorno.recovery.service import (
@@ -373,7 +373,7 @@ def _result_of_dialled(call: Call) -> Result | None:
 def _open_miss(news: PartNews, queue: str) -> Miss | None:
     """What waits for its customer to be won back in a queue."""
     part, outcome = news.part, news.outcome
-    if part is None or part.number is None or part.queue != queue:
+    if part is None or part.number is None or is_erased(part.number) or part.queue != queue:
         return None
     if outcome is None or outcome.state not in UNREACHED:
         return None
@@ -402,9 +402,7 @@ def pace_of(contact: Contact, campaigns: Mapping[str, Campaign]) -> Pace:
 
 
 def contacts(settings: CallListSettings) -> Contacts:
-    return Contacts(
-        ContactStore(settings.contacts_table), WorkQueue(settings.dialler_queue), matching(settings)
-    )
+    return Contacts(contact_store(settings), WorkQueue(settings.dialler_queue), matching(settings))
 
 
 def contacts_kept(settings: ContactTableSettings) -> ContactsKept:
@@ -417,7 +415,7 @@ def dialled_calls(settings: FollowCallsSettings) -> DialledCalls:
 
 def call_list(settings: CallListSettings) -> CallList:
     return CallList(
-        ContactStore(settings.contacts_table),
+        contact_store(settings),
         contacts(settings),
         campaigns(settings),
         missed_calls(settings),
@@ -426,15 +424,13 @@ def call_list(settings: CallListSettings) -> CallList:
 
 
 def do_not_call_watch(settings: FillCallListSettings) -> DoNotCallWatch:
-    return DoNotCallWatch(
-        ContactStore(settings.contacts_table), contacts(settings), calling_rules(settings)
-    )
+    return DoNotCallWatch(contact_store(settings), contacts(settings), calling_rules(settings))
 
 
 def list_filling(settings: FillCallListSettings) -> ListFilling:
     return ListFilling(
         part_following(settings),
-        ContactStore(settings.contacts_table),
+        contact_store(settings),
         contacts(settings),
         campaigns(settings),
         do_not_call_watch(settings),

@@ -9,7 +9,6 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.callbacks.model import Contact, LoggedDial, NumberLog, State
 from retorno.dynamodb import (
@@ -18,10 +17,13 @@ from retorno.dynamodb import (
     Write,
     assign,
     bind,
+    delete,
     unavailable_on_trouble,
     update,
     write_together,
 )
+from retorno.retention import KeptItem, expiry
+from retorno.settings import CallListSettings
 from retorno.times import STAMP_LENGTH, read_stamp, stamp
 
 REST = "rest"
@@ -75,7 +77,7 @@ class ByNumber(GlobalSecondaryIndex["ContactItem"]):
     contact_id = UnicodeAttribute(range_key=True)
 
 
-class ContactItem(Model):
+class ContactItem(KeptItem):
     """`contact_id` "5feceb66ffc86f38d952786c6d696c79", and the contact's own fields.
 
     Besides contacts there are `number#+551187654321`, the dials to a number, and `rest`, until
@@ -133,6 +135,11 @@ class ContactItem(Model):
     by_state = ByState()
     by_number = ByNumber()
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        if self.logged is not None:
+            return _last_logged(self.logged)
+        return _contact(self).over_since if self.state else None
+
 
 FIELDS = tuple(name for name in Contact.model_fields if name not in ("contact_id", "revision"))
 
@@ -154,8 +161,9 @@ class ContactPage:
 
 
 class ContactStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(ContactItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, contact_id: str) -> Contact | None:
         """Raises Unavailable."""
@@ -195,6 +203,14 @@ class ContactStore:
             except self._item.DoesNotExist:
                 return NumberLog(number_key=number_key)
             return _log(number_key, item)
+
+    def delete_log(self, number_key: str) -> bool:
+        """Says whether there was one. Raises Unavailable."""
+        try:
+            delete(self._item(_log_id(number_key)), self._item.contact_id.exists())
+        except Refused:
+            return False
+        return True
 
     def save_log(self, log: NumberLog) -> None:
         """Raises Refused where somebody wrote it since it was read; Unavailable."""
@@ -258,6 +274,7 @@ class ContactStore:
                 "list_state": _list_state(written.list_name, written.state),
                 "state_order": f"{stamp(shown_at)} {written.contact_id}",
                 "number_key": written.number_key,
+                "expires_at": expiry(written.over_since, self._kept_days),
             },
         )
 
@@ -267,7 +284,9 @@ class ContactStore:
             item.revision == log.revision if log.revision else item.contact_id.does_not_exist()
         )
         logged = [f"{stamp(each.at)} {each.dial_id}" for each in log.dials]
-        return assign(item, {"logged": logged, "revision": log.revision + 1}), unchanged
+        expires_at = expiry(_last_logged(logged), self._kept_days)
+        values = {"logged": logged, "revision": log.revision + 1, "expires_at": expires_at}
+        return assign(item, values), unchanged
 
     def due(self, line: str, rank: int, now: datetime, limit: int) -> list[tuple[str, str]]:
         """When the contacts of a line are due, and their ids: those that are, earliest first.
@@ -383,8 +402,16 @@ def _read(item: ContactItem) -> Iterator[tuple[str, Any]]:
             yield name, read_stamp(value) if name in TIMES else value
 
 
+def _last_logged(logged: Sequence[str]) -> datetime | None:
+    return read_stamp(max(logged)) if logged else None
+
+
 def _log(number_key: str, item: ContactItem) -> NumberLog:
     logged = [
         LoggedDial(at=read_stamp(each), dial_id=each[STAMP_LENGTH + 1 :]) for each in item.logged
     ]
     return NumberLog(number_key=number_key, dials=tuple(logged), revision=int(item.revision))
+
+
+def contact_store(settings: CallListSettings) -> ContactStore:
+    return ContactStore(settings.contacts_table, settings.calls_kept_days)

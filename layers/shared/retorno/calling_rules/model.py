@@ -11,17 +11,14 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from retorno.calendars import DAY, Calendar, Place, moment_of, place_of
+from retorno.frozen import Frozen
 from retorno.phone import PhoneNumber
 
 # How far ahead a next moment is looked for.
 SEARCH = timedelta(days=92)
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class Purpose(StrEnum):
@@ -46,19 +43,19 @@ class Standing(StrEnum):
     UNVERIFIED = "unverified"
 
 
-class Text(Model):
+class Text(Frozen):
     """What operators read, and what developers do."""
 
     pt: str
     en: str
 
 
-class Source(Model):
+class Source(Frozen):
     title: str
     url: str
 
 
-class Facts(Model):
+class Facts(Frozen):
     """What is known of the number's earlier calls, and of the one to be made.
 
     `calls_that_day` are those already made on the day, where the number is, of the moment asked
@@ -73,7 +70,7 @@ class Facts(Model):
     caller_id_withheld: bool = False
 
 
-class Call(Model):
+class Call(Frozen):
     """A call that someone thinks of making."""
 
     place: Place
@@ -96,7 +93,7 @@ class Weekday(StrEnum):
 WEEK = tuple(Weekday)
 
 
-class Window(Model):
+class Window(Frozen):
     """Hours of some days of the week, in the called number's own time; `until` is not included."""
 
     days: tuple[Weekday, ...]
@@ -116,7 +113,7 @@ class HolidaysOf(StrEnum):
     """The state's and the nation's."""
 
 
-class _Rule(Model):
+class _Rule(Frozen):
     """`id` is the profile's, a stroke, and the rule's own."""
 
     id: str
@@ -203,7 +200,7 @@ class GapAfterAbandoned(_Rule):
 Rule = Annotated[Hours | CallsADay | ShownCaller | GapAfterAbandoned, Field(discriminator="kind")]
 
 
-class Profile(Model):
+class Profile(Frozen):
     """A law or code. `country` and `state` are the called number's; None means any."""
 
     id: str
@@ -235,7 +232,7 @@ class Scope(StrEnum):
     """Every call, but for one that the customer asks for later."""
 
 
-class Listing(Model):
+class Listing(Frozen):
     """What someone wants on the list. In force from `effective_from`, where the number is."""
 
     origin: Origin
@@ -244,7 +241,7 @@ class Listing(Model):
     note: str | None = None
 
 
-class Entry(Model):
+class Entry(Frozen):
     """A number on the do-not-call list, once for each origin.
 
     `added_at` is when it first came, `said_at` when its whole scope was last asked for: a call back
@@ -288,7 +285,7 @@ class Entry(Model):
         return self.scope is Scope.ALL or call.purpose is Purpose.TELEMARKETING
 
 
-class Removal(Model):
+class Removal(Frozen):
     """An entry that was taken off the list."""
 
     entry: Entry
@@ -297,7 +294,7 @@ class Removal(Model):
     reason: str
 
 
-class Record(Model):
+class Record(Frozen):
     """What one origin says, and once said, of a number."""
 
     entry: Entry | None = None
@@ -310,7 +307,7 @@ class Record(Model):
         return Record(removals=(*self.removals, removal))
 
 
-class Finding(Model):
+class Finding(Frozen):
     """What one rule says of a call. `next_allowed_at` is by this rule alone."""
 
     rule: Rule
@@ -318,7 +315,7 @@ class Finding(Model):
     allows: bool
 
 
-class Decision(Model):
+class Decision(Frozen):
     """Whether a call may be made, by which rules.
 
     `findings` are of the rules that bear on it, `forbidden_by` the entries of the do-not-call list

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.customers.model import Lookup
 from retorno.dispositions.model import Disposition, Flag
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan, match_key
 from retorno.telephony.ports import (
     ENDED_IN_IVR,
@@ -23,7 +22,7 @@ from retorno.telephony.ports import (
     Direction,
     Stage,
 )
-from retorno.times import LAST, STAMP_LENGTH, read_stamp, stamp
+from retorno.times import FIRST, LAST, STAMP_LENGTH, read_stamp, stamp
 
 # The end reason of a call that was closed because its end never came.
 NO_END_EVENT = "no_end_event"
@@ -60,6 +59,8 @@ class Fact(StrEnum):
 
 
 LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE, Fact.DISPOSITION, Fact.CUSTOMER})
+
+BEFORE_ALL = stamp(FIRST)
 
 # Stands where a customer's id would.
 NOBODY = "-"
@@ -104,7 +105,8 @@ def facts_of(event: CallEvent) -> Facts:
     }
     if event.stage is Stage.ANSWERED:
         values[Fact.ANSWERING_AGENT] = event.agent
-    facts = {fact: register(event.occurred_at, value) for fact, value in values.items() if value}
+    at = stamp(event.occurred_at)
+    facts = {fact: f"{at} {value}".rstrip() for fact, value in values.items() if value}
     return {**facts, **_stage_facts(event)}
 
 
@@ -144,6 +146,14 @@ def started_at(facts: Facts) -> datetime | None:
     """The earliest moment known; None where nothing timed is known yet."""
     stamps = [facts[fact] for fact in TIMED if fact in facts]
     return time_of(min(stamps)) if stamps else None
+
+
+def first_told(facts: Facts) -> datetime | None:
+    """The earliest moment that anything is told of. What is to count before all that is told has
+    no moment of its own.
+    """
+    told = [written for written in facts.values() if not written.startswith(BEFORE_ALL)]
+    return time_of(min(told)) if told else None
 
 
 def agent_of(facts: Facts) -> str | None:
@@ -207,10 +217,8 @@ class EvidenceKind(StrEnum):
     TALK_TIME = "talk_time"
 
 
-class Evidence(BaseModel):
+class Evidence(Frozen):
     """One thing that tells whether a person or a voicemail answered; `by` is who said it."""
-
-    model_config = ConfigDict(frozen=True)
 
     kind: EvidenceKind
     answered_by: AnsweredBy
@@ -218,10 +226,8 @@ class Evidence(BaseModel):
     by: str | None = None
 
 
-class Disposed(BaseModel):
+class Disposed(Frozen):
     """How an operator summed a call up, with the flags that the disposition had at the time."""
-
-    model_config = ConfigDict(frozen=True)
 
     code: str
     flags: frozenset[Flag]
@@ -287,10 +293,23 @@ def verdict_of(facts: Facts) -> AnsweredBy | None:
     return AnsweredBy(value_of(facts[Fact.REVIEW]).partition(" ")[0])
 
 
-class Note(BaseModel):
-    """What somebody wrote down about a call."""
+def erasing(facts: Facts, number_key: str, pseudonym: str, plan: NumberPlan) -> Facts:
+    """The facts that take a customer's number out of a call, and keep it out: they are older than
+    all that is told of it, so that a late event with the number changes nothing.
+    """
+    direction = value_of(facts[Fact.DIRECTION]) if Fact.DIRECTION in facts else None
+    theirs = {Fact.NUMBER, Fact.LEG_NUMBER}
+    if direction:
+        theirs.add(Fact.CALLER if direction == Direction.INBOUND else Fact.CALLEE)
+    for fact in (Fact.CALLER, Fact.CALLEE):
+        number = plan.parse(value_of(facts[fact])) if fact in facts else None
+        if number and number.match_key == number_key:
+            theirs.add(fact)
+    return {fact: register(FIRST, pseudonym) for fact in theirs}
 
-    model_config = ConfigDict(frozen=True)
+
+class Note(Frozen):
+    """What somebody wrote down about a call."""
 
     call_id: str
     text: str
@@ -298,14 +317,12 @@ class Note(BaseModel):
     at: datetime
 
 
-class CallRules(BaseModel):
+class CallRules(Frozen):
     """What a deployment decides about its calls.
 
     An answer that was talked with for less than `talk_threshold` seconds, or those of the trunk
     that the call went out on, is taken for a voicemail's where nothing else tells.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     plan: NumberPlan = NumberPlan()
     internal_keys: frozenset[str] = frozenset()
@@ -323,14 +340,12 @@ class CallRules(BaseModel):
         return self.plan.is_extension(party)
 
 
-class Call(BaseModel):
+class Call(Frozen):
     """A call as it stands. Seconds are None where their beginning or their end is not known.
 
     `wait_seconds` run from the entry into the queue, `ring_seconds` from the first ring, each to
     the answer or else to the end; `talk_seconds` from the answer to the end.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     call_id: str
     provider: str | None

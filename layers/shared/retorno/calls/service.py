@@ -603,7 +603,7 @@ def call_rules(settings: CallSettings) -> CallRules:
 
 def call_ingestion(settings: IngestSettings) -> CallIngestion:
     return CallIngestion(
-        CallStore(settings.calls_table),
+        CallStore(settings.calls_table, settings.calls_kept_days),
         DeferredCalls(settings.deferred_calls_queue),
         KeptPayloads(settings.kept_payloads_bucket),
         settings.number_plan,
@@ -616,7 +616,7 @@ def contact_ingestion(
 ) -> ContactIngestion:
     return ContactIngestion(
         provider,
-        CallStore(settings.calls_table),
+        CallStore(settings.calls_table, settings.calls_kept_days),
         KeptPayloads(settings.kept_payloads_bucket),
         lookup,
         settings.number_plan,
@@ -626,18 +626,19 @@ def contact_ingestion(
 
 def outgoing_calls(settings: DialSettings | ServeMenuSettings) -> OutgoingCalls:
     return OutgoingCalls(
-        CallStore(settings.calls_table), DeferredCalls(settings.deferred_calls_queue)
+        CallStore(settings.calls_table, settings.calls_kept_days),
+        DeferredCalls(settings.deferred_calls_queue),
     )
 
 
 def call_upkeep(settings: CallSettings) -> CallUpkeep:
-    return CallUpkeep(CallStore(settings.calls_table))
+    return CallUpkeep(CallStore(settings.calls_table, settings.calls_kept_days))
 
 
 def call_annotation(settings: AnnotationSettings, forbid: Forbid) -> CallAnnotation:
     return CallAnnotation(
-        CallStore(settings.calls_table),
-        NoteStore(settings.notes_table),
+        CallStore(settings.calls_table, settings.calls_kept_days),
+        NoteStore(settings.notes_table, settings.calls_kept_days),
         dispositions(settings),
         call_rules(settings),
         forbid,
@@ -646,12 +647,16 @@ def call_annotation(settings: AnnotationSettings, forbid: Forbid) -> CallAnnotat
 
 def call_linking(settings: CallLinkSettings) -> CallLinking:
     return CallLinking(
-        CallStore(settings.calls_table), customer_directory(settings), call_rules(settings)
+        CallStore(settings.calls_table, settings.calls_kept_days),
+        customer_directory(settings),
+        call_rules(settings),
     )
 
 
 def call_review(settings: CallSettings) -> CallReview:
-    return CallReview(CallStore(settings.calls_table), call_rules(settings))
+    return CallReview(
+        CallStore(settings.calls_table, settings.calls_kept_days), call_rules(settings)
+    )
 
 
 def call_reader(settings: CallSettings) -> CallReader:
@@ -664,7 +669,7 @@ def call_reconciliation(
     return CallReconciliation(
         provider,
         reports,
-        CallStore(settings.calls_table),
+        CallStore(settings.calls_table, settings.calls_kept_days),
         KeptPayloads(settings.kept_payloads_bucket),
         settings.number_plan,
     )
@@ -672,4 +677,6 @@ def call_reconciliation(
 
 def payload_replay(settings: ReplaySettings) -> PayloadReplay:
     kept = KeptPayloads(settings.kept_payloads_bucket)
-    return PayloadReplay(kept, CallStore(settings.calls_table), settings.number_plan)
+    return PayloadReplay(
+        kept, CallStore(settings.calls_table, settings.calls_kept_days), settings.number_plan
+    )

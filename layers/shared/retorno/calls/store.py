@@ -24,18 +24,22 @@ from retorno.calls.model import (
     Note,
     agent_of,
     end_of,
+    first_told,
     merge,
     number_key_of,
     started_at,
 )
-from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.dynamodb import PreparedUpdate, Refused, assign, bind, unavailable_on_trouble, update
 from retorno.errors import InvalidInput, NotFound, Unavailable
+from retorno.retention import KeptItem, expiring, expiry
 from retorno.times import Period, read_stamp, stamp
 
 # Each loser of a race tries again with what the winner wrote; so many losses are no race.
 MAX_ATTEMPTS = 50
 
 UNENDED = "unended"
+
+STARTED_AT, NUMBER_KEY, AGENT, EXPIRES_AT = "started_at", "number_key", "agent", "expires_at"
 
 # What these mean depends on other facts, so a call that has one is written whole.
 INTERPLAY = frozenset({Fact.LEFT_QUEUE, Fact.CLOSED, Fact.LEG_NUMBER})
@@ -68,7 +72,7 @@ class ByUnended(GlobalSecondaryIndex["CallItem"]):
     started_at = UnicodeAttribute(range_key=True)
 
 
-class CallItem(Model):
+class CallItem(KeptItem):
     """One call. Its key is the call's id alone: many events tell nothing else of it.
 
     `call_id` "1546015415.757927", and a register for each fact known, such as `answered`
@@ -112,8 +116,23 @@ class CallItem(Model):
     by_agent = ByAgent()
     by_unended = ByUnended()
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        return first_told(self.facts())
+
     def facts(self) -> Facts:
         return {fact: getattr(self, fact) for fact in Fact if getattr(self, fact) is not None}
+
+
+def _told(facts: Facts) -> dict[str, str]:
+    """The attributes that facts set: themselves, and what the indexes need of them."""
+    began = started_at(facts)
+    derived = {
+        STARTED_AT: stamp(began) if began else None,
+        NUMBER_KEY: number_key_of(facts),
+        AGENT: agent_of(facts),
+    }
+    known = {name: text for name, text in derived.items() if text}
+    return {**{fact.value: written for fact, written in facts.items()}, **known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +160,24 @@ class CallPage:
 class CallStore:
     """The calls table."""
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(CallItem, table_name)
+        self._kept_days = kept_days
+        # As many as there are kinds of events.
+        self._prepared: dict[frozenset[str], PreparedUpdate] = {}
 
     def merge(self, call_id: str, facts: Facts) -> None:
         """Merges facts into the call: one request where they come in order, else two or more.
 
         A duplicate is one request that changes nothing. Raises Unavailable.
         """
-        actions, condition = self._in_order(facts)
         try:
-            update(self._item(call_id), actions, condition)
+            if INTERPLAY.isdisjoint(facts):
+                expires_at = expiry(first_told(facts), self._kept_days)
+                told = _told(facts) | ({EXPIRES_AT: str(expires_at)} if expires_at else {})
+                self._in_order(frozenset(told)).send(call_id, told)
+            else:
+                update(self._item(call_id), self._whole(facts), self._item.call_id.does_not_exist())
         except Refused as refusal:
             self._merge_into(refusal.item, call_id, facts)
 
@@ -183,44 +209,48 @@ class CallStore:
                 return merged
         raise Unavailable("the call is being written by too many at once")
 
-    def _in_order(self, facts: Facts) -> tuple[list[Action], Condition]:
-        """The write that is the right one if the facts are news, and follow what is known.
+    def _in_order(self, told: frozenset[str]) -> PreparedUpdate:
+        """The write that is the right one if what is `told` is news, and follows what is known.
 
         The condition holds only where its result is that of `merge`: each fact is absent or is
         beaten by the one that is there, and the call has not ended.
         """
+        if told in self._prepared:
+            return self._prepared[told]
         new = self._item
-        if not INTERPLAY.isdisjoint(facts):
-            return self._whole(facts), new.call_id.does_not_exist()
+        facts = [fact for fact in Fact if fact in told]
         actions: list[Action] = [new.revision.add(1)]
         conditions: list[Condition] = [new.ended.does_not_exist()]
         conditions += [getattr(new, fact).does_not_exist() for fact in INTERPLAY]
-        for fact, written in facts.items():
+        for fact in facts:
             attribute = getattr(new, fact)
-            stands = attribute >= written if fact in LATEST_COUNTS else attribute <= written
+            stands = attribute >= fact if fact in LATEST_COUNTS else attribute <= fact
             conditions.append(attribute.does_not_exist() | stands)
-            actions.append(attribute.set(attribute | written))
-        began, number_key, agent = started_at(facts), number_key_of(facts), agent_of(facts)
-        if began:
-            conditions.append(new.started_at.does_not_exist() | (new.started_at <= stamp(began)))
-            actions.append(new.started_at.set(new.started_at | stamp(began)))
-        if number_key:
-            actions.append(new.number_key.set(new.number_key | number_key))
-        if agent and Fact.ANSWERING_AGENT in facts:
+            actions.append(attribute.set(attribute | fact))
+        if STARTED_AT in told:
+            conditions.append(new.started_at.does_not_exist() | (new.started_at <= STARTED_AT))
+            actions.append(new.started_at.set(new.started_at | STARTED_AT))
+        if EXPIRES_AT in told:
+            actions.append(new.expires_at.set(new.expires_at | EXPIRES_AT))
+        if NUMBER_KEY in told:
+            actions.append(new.number_key.set(new.number_key | NUMBER_KEY))
+        if Fact.ANSWERING_AGENT in told:
             # An end alone repeats who answered; anything else is the first to say it.
-            repeats = Fact.ENDED in facts and Fact.RINGING not in facts
+            repeats = Fact.ENDED in told and Fact.RINGING not in told
             said = new.answering_agent
             conditions.append(said.exists() if repeats else said.does_not_exist())
-            actions += [] if repeats else [new.agent.set(agent)]
-        elif agent:
-            actions.append(new.agent.set(new.agent | agent))
-        if Fact.ENDED in facts:
+            actions += [] if repeats else [new.agent.set(AGENT)]
+        elif AGENT in told:
+            actions.append(new.agent.set(new.agent | AGENT))
+        if Fact.ENDED in told:
             actions.append(new.unended.remove())
         else:
             actions.append(new.unended.set(UNENDED))
         tells_news = (getattr(new, fact).does_not_exist() for fact in facts)
         conditions.append(functools.reduce(operator.or_, tells_news))
-        return actions, functools.reduce(operator.and_, conditions)
+        condition = functools.reduce(operator.and_, conditions)
+        self._prepared[told] = PreparedUpdate(new, actions, condition)
+        return self._prepared[told]
 
     def _merge_into(self, old: Model | None, call_id: str, facts: Facts) -> None:
         for _ in range(MAX_ATTEMPTS):
@@ -241,15 +271,11 @@ class CallStore:
 
     def _whole(self, facts: Facts) -> list[Action]:
         """Sets all that is known, and what the indexes need of it."""
-        began = started_at(facts)
-        values: dict[str, str | None] = {
-            **{fact.value: written for fact, written in facts.items()},
-            "started_at": stamp(began) if began else None,
-            "number_key": number_key_of(facts),
-            "agent": agent_of(facts),
-            "unended": None if end_of(facts) else UNENDED,
-        }
-        return [self._item.revision.add(1), *assign(self._item, values)]
+        derived = {STARTED_AT: None, NUMBER_KEY: None, AGENT: None}
+        unended = None if end_of(facts) else UNENDED
+        values = {**derived, **_told(facts), "unended": unended}
+        kept = expiring(self._item, first_told(facts), self._kept_days)
+        return [self._item.revision.add(1), *kept, *assign(self._item, values)]
 
     def get(self, call_id: str) -> Facts | None:
         """Raises Unavailable."""
@@ -281,6 +307,12 @@ class CallStore:
         between = self._item.started_at.between(stamp(period.since), stamp(period.until))
         exclusive = {"number_key": number_key, **start} if start else None
         return self._page(self._item.by_number, number_key, between, limit, exclusive)
+
+    def all_of_number(self, number_key: str) -> Iterator[str]:
+        """Ids of all calls of a number, newest first. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_number.query(number_key, scan_index_forward=False):
+                yield item.call_id
 
     def by_agent(self, agent: str, limit: int) -> CallPage:
         """The last calls of an operator. Raises Unavailable."""
@@ -321,7 +353,7 @@ class CallStore:
             return [item.call_id for item in found]
 
 
-class NoteItem(Model):
+class NoteItem(KeptItem):
     """`call_id` "1546015415.757927", `note_id` the digest of who wrote what."""
 
     call_id = UnicodeAttribute(hash_key=True)
@@ -330,12 +362,16 @@ class NoteItem(Model):
     by = UnicodeAttribute()
     at = UnicodeAttribute()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.at)
+
 
 class NoteStore:
     """The notes on calls."""
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(NoteItem, table_name)
+        self._kept_days = kept_days
 
     def add(self, note: Note) -> Note:
         """What is already written down by the same person stays as it was: that is given back.
@@ -344,9 +380,10 @@ class NoteStore:
         """
         digest = hashlib.sha256(f"{note.by}\n{note.text}".encode()).hexdigest()
         item = self._item
-        actions = [item.text.set(note.text), item.by.set(note.by), item.at.set(stamp(note.at))]
+        values = {"text": note.text, "by": note.by, "at": note.at}
+        values["expires_at"] = expiry(note.at, self._kept_days)
         try:
-            update(item(note.call_id, digest), actions, item.note_id.does_not_exist())
+            update(item(note.call_id, digest), assign(item, values), item.note_id.does_not_exist())
         except Refused as refusal:
             return _note(refusal.item) if isinstance(refusal.item, NoteItem) else note
         return note
@@ -356,6 +393,13 @@ class NoteStore:
         with unavailable_on_trouble():
             found = [_note(item) for item in self._item.query(call_id, limit=limit)]
         return sorted(found, key=lambda note: note.at)
+
+    def delete_of_call(self, call_id: str) -> Iterator[Note]:
+        """Each note that it deleted. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.query(call_id, consistent_read=True):
+                item.delete()
+                yield _note(item)
 
 
 def _note(item: NoteItem) -> Note:

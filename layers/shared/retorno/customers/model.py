@@ -12,14 +12,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
 )
 
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan, match_key
 from retorno.text import fold
 
@@ -88,10 +87,6 @@ Tags = Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS), AfterValidator(_ea
 def name_key(name: str) -> str:
     """What names are sorted and searched by. Never empty, whatever the name is made of."""
     return (fold(name) or name)[:NAME_KEY_LENGTH]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class Reached(Frozen):

@@ -20,7 +20,6 @@ from retorno.customers.model import (
     Contact,
     Customer,
     Document,
-    Frozen,
     Tags,
     Text,
     contact_key,
@@ -29,6 +28,7 @@ from retorno.customers.model import (
     name_of,
 )
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.imports.model import Problem, Row, Vocabulary
 from retorno.phone import NumberPlan
 from retorno.text import fold

@@ -28,6 +28,7 @@ from retorno.dynamodb import (
     RefusedTogether,
     Write,
     bind,
+    delete,
     unavailable_on_trouble,
     update,
     write_together,
@@ -314,6 +315,21 @@ class CustomerStore:
         last = found.last_evaluated_key
         next_start = {"held": last["sk"]["S"].removeprefix(HELD)} if last else None
         return IdPage(customer_ids, next_start)
+
+    def all_holders(self, number_key: str) -> Iterator[str]:
+        """The ids of all who have a number, as it is at this moment. Raises Unavailable."""
+        begins = self._item.sk.startswith(HELD)
+        with unavailable_on_trouble():
+            for item in self._item.query(_number_pk(number_key), begins, consistent_read=True):
+                yield _holder(item.sk)[0]
+
+    def forget_choices(self, number_key: str) -> bool:
+        """Says whether anybody had chosen whose the number is. Raises Unavailable."""
+        try:
+            delete(self._item(_number_pk(number_key), CHOICES), self._item.pk.exists())
+        except Refused:
+            return False
+        return True
 
     def line(self, number_key: str) -> NumberLine:
         """What is known of a number, in one query. Raises Unavailable."""

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.counters.model import Amounts
 from retorno.dashboard.histogram import BUCKETS, Histogram
 from retorno.dashboard.rows import NOW
+from retorno.frozen import Frozen
 from retorno.settings import ServiceLevelOf
 
 MILLISECONDS = 1000
@@ -35,10 +34,8 @@ def average(milliseconds: int, of: int) -> float | None:
     return round(milliseconds / MILLISECONDS / of, SECOND_DIGITS) if of else None
 
 
-class Section(BaseModel):
+class Section(Frozen):
     """Its fields are counters, and histograms of a counter a bucket."""
-
-    model_config = ConfigDict(frozen=True)
 
     @classmethod
     def names(cls, section: str) -> Iterator[str]:
@@ -325,10 +322,8 @@ class Gauges(Section):
     contacts_blocked: int = 0
 
 
-class Figures(BaseModel):
+class Figures(Frozen):
     """Of an hour or more."""
-
-    model_config = ConfigDict(frozen=True)
 
     inbound: Inbound = Inbound()
     outbound_manual: Outbound = Outbound()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict
+from retorno.frozen import Frozen
 
 RELATIVE_ERROR = 0.05
 WIDER = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
@@ -32,10 +32,8 @@ def seconds_of(bucket: int) -> float:
 BUCKETS = range(bucket_of(LONGEST) + 1)
 
 
-class Histogram(BaseModel):
+class Histogram(Frozen):
     """How many fell into each bucket, by its number."""
-
-    model_config = ConfigDict(frozen=True)
 
     counts: Mapping[int, int] = {}
 

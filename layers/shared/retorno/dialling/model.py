@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from retorno.calling_rules.model import Purpose
+from retorno.frozen import Frozen, Strict
 from retorno.telephony.ports import CALL_ID, TELEPHONE, CallEvent, DialOrder, Direction, Stage
 from retorno.telephony.twilio import first_words_url
 
@@ -25,10 +26,8 @@ LISTED_AFTER = timedelta(seconds=60)
 Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 
 
-class DialWish(BaseModel):
+class DialWish(Strict):
     """What a person asks for: a number to call, or a missed call whose customer to call back."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
         default=None, description="In any written form"
@@ -83,16 +82,14 @@ class Step(StrEnum):
     DIAL = "dial"
 
 
-class Asker(BaseModel):
+class Asker(Frozen):
     """A user, and the name that the telephone system knows them by."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     agent: str
 
 
-class Dial(BaseModel):
+class Dial(Frozen):
     """`ordered_at` is when the telephone system was last asked, and `provider` which it was.
     `campaign` is the call list that it is of, None where a person asked for it, and `menu` has the
     first words that the customer hears.
@@ -100,8 +97,6 @@ class Dial(BaseModel):
     `owner` is whoever wrote it last, and `revision` counts the writes. One that is not yet written
     has the revision 0, and no call.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     dial_id: str
     wish_digest: str

@@ -335,18 +335,16 @@ def dialler(settings: DialSettings) -> Dialler:
 
 
 def orders(settings: DialSettings) -> Orders:
-    return Orders(
-        DialStore(settings.dials_table), outgoing_calls(settings), partial(dialler, settings)
-    )
+    return Orders(_dials(settings), outgoing_calls(settings), partial(dialler, settings))
 
 
 def attempts(settings: DialSettings) -> Attempts:
-    return Attempts(DialStore(settings.dials_table), orders(settings))
+    return Attempts(_dials(settings), orders(settings))
 
 
 def dialling(settings: DialSettings) -> Dialling:
     return Dialling(
-        DialStore(settings.dials_table),
+        _dials(settings),
         call_reader(settings),
         orders(settings),
         calling_rules(settings),
@@ -357,4 +355,8 @@ def dialling(settings: DialSettings) -> Dialling:
 
 
 def dial_records(settings: DialSettings) -> DialRecords:
-    return DialRecords(DialStore(settings.dials_table))
+    return DialRecords(_dials(settings))
+
+
+def _dials(settings: DialSettings) -> DialStore:
+    return DialStore(settings.dials_table, settings.calls_kept_days)

@@ -1,15 +1,16 @@
 """The table of dials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
-from pynamodb.models import Model
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from retorno.dialling.model import Dial
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.retention import KeptItem, expiry
 from retorno.times import read_stamp
 
 
@@ -22,7 +23,16 @@ class ByAgent(GlobalSecondaryIndex["DialItem"]):
     asked_at = UnicodeAttribute(range_key=True)
 
 
-class DialItem(Model):
+class ByNumber(GlobalSecondaryIndex["DialItem"]):
+    class Meta:
+        index_name = "by_number"
+        projection = KeysOnlyProjection()
+
+    number = UnicodeAttribute(hash_key=True)
+    asked_at = UnicodeAttribute(range_key=True)
+
+
+class DialItem(KeptItem):
     """`dial_id` "5feceb66ffc86f38d952786c6d696c79", and the dial's own fields."""
 
     dial_id = UnicodeAttribute(hash_key=True)
@@ -50,6 +60,10 @@ class DialItem(Model):
     reserved_until = UnicodeAttribute(null=True)
 
     by_agent = ByAgent()
+    by_number = ByNumber()
+
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.asked_at)
 
 
 TIMES = frozenset({"asked_at", "ordered_at", "retry_at", "reserved_until"})
@@ -64,8 +78,9 @@ class DialPage:
 
 
 class DialStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(DialItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, dial_id: str) -> Dial | None:
         """Raises Unavailable."""
@@ -74,6 +89,14 @@ class DialStore:
                 return _dial(self._item.get(dial_id, consistent_read=True))
             except self._item.DoesNotExist:
                 return None
+
+    def of_number(self, number: str) -> Iterator[Dial]:
+        """All, as they are at this moment; `number` in E.164. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_number.query(number):
+                dial = self.get(item.dial_id)
+                if dial and dial.number == number:
+                    yield dial
 
     def save(self, dial: Dial) -> Dial:
         """The dial as it is written then. Raises Refused where somebody wrote it since it was
@@ -85,6 +108,7 @@ class DialStore:
             item.revision == dial.revision if dial.revision else item.dial_id.does_not_exist()
         )
         values = written.model_dump(exclude={"dial_id"})
+        values["expires_at"] = expiry(dial.asked_at, self._kept_days)
         try:
             update(item(dial.dial_id), assign(item, values), unchanged)
         except Refused as refusal:

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from retorno.frozen import Frozen
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -25,12 +27,10 @@ class Flag(StrEnum):
 OF_A_PERSON = frozenset(Flag) - {Flag.VOICEMAIL, Flag.FINAL}
 
 
-class Meaning(BaseModel):
+class Meaning(Frozen):
     """What a disposition says. Retired ones stay known, since calls name them, but are given no
     more.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     label: Label = Field(description="What operators read")
     flags: frozenset[Flag] = frozenset()

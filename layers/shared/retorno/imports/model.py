@@ -10,14 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from retorno.frozen import Frozen
 
 MAX_FILE_BYTES = 200 * 1024 * 1024
 MAX_ROWS = 500_000
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class State(StrEnum):

@@ -11,11 +11,12 @@ from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from retorno.calling_rules.model import Scope
 from retorno.customers.model import Text
 from retorno.errors import InputTooLarge, InvalidInput
+from retorno.frozen import Strict
 from retorno.menus.rules import MenuRule
 
 # It stands in addresses.
@@ -28,10 +29,6 @@ MAX_TREE_BYTES = 200_000
 
 # What XML cannot hold, not even escaped.
 UNSPEAKABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _speakable(text: str) -> str:
@@ -72,12 +69,12 @@ class Use(StrEnum):
     """Customers whom Retorno calls hear it before they are connected."""
 
 
-class Speech(Frozen):
+class Speech(Strict):
     kind: Literal["speak"]
     text: Spoken
 
 
-class Recording(Frozen):
+class Recording(Strict):
     kind: Literal["play"]
     url: RecordingUrl
 
@@ -93,7 +90,7 @@ class Play(Recording):
     next: NodeName
 
 
-class Menu(Frozen):
+class Menu(Strict):
     """Asks for one key, and again up to `repeats` times after silence or a wrong key."""
 
     kind: Literal["menu"]
@@ -107,7 +104,7 @@ class Menu(Frozen):
     seconds: Annotated[int, Field(ge=1, le=30, description="To press a key in")] = 5
 
 
-class Waiting(Frozen):
+class Waiting(Strict):
     """What a caller hears while they wait, again and again. `key` takes them out of the queue."""
 
     prompt: Prompt
@@ -116,7 +113,7 @@ class Waiting(Frozen):
     then: NodeName
 
 
-class Queue(Frozen):
+class Queue(Strict):
     """The caller waits for an operator; without `waiting`, to the provider's music."""
 
     kind: Literal["queue"]
@@ -124,7 +121,7 @@ class Queue(Frozen):
     waiting: Waiting | None = None
 
 
-class Callback(Frozen):
+class Callback(Strict):
     """A call back is asked for, with the place that the caller had in the queue. One that cannot
     be asked for waits in that queue."""
 
@@ -134,7 +131,7 @@ class Callback(Frozen):
     next: NodeName
 
 
-class DoNotCall(Frozen):
+class DoNotCall(Strict):
     """The customer's number goes on the do-not-call list."""
 
     kind: Literal["do_not_call"]
@@ -143,13 +140,13 @@ class DoNotCall(Frozen):
     next: NodeName
 
 
-class Connect(Frozen):
+class Connect(Strict):
     """Of first words: the customer and the operator are connected."""
 
     kind: Literal["connect"]
 
 
-class HangUp(Frozen):
+class HangUp(Strict):
     kind: Literal["hang_up"]
 
 
@@ -187,7 +184,7 @@ def ways(node: Node) -> Iterator[Way]:
             yield Way("waiting.then", waiting.then, takes_key=True)
 
 
-class Tree(Frozen):
+class Tree(Strict):
     """A whole menu, as people write it. `start` is where a call comes in."""
 
     name: Annotated[Text, Field(description="What people read")]
@@ -273,7 +270,7 @@ class Tree(Frozen):
             raise InvalidInput(f"nodes.{name}.options", f"{rule.title.en} ({rule.id})")
 
 
-class StoredMenu(Frozen):
+class StoredMenu(Strict):
     """A version of a menu. Calls that began with it go on with it for a day after it is
     `retired`, replaced or deleted."""
 

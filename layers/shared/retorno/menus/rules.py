@@ -6,10 +6,11 @@ from datetime import date
 
 from pydantic import Field
 
-from retorno.calling_rules.model import Model, Profile, Source, Standing, Text
+from retorno.calling_rules.model import Profile, Source, Standing, Text
+from retorno.frozen import Frozen
 
 
-class MenuRule(Model):
+class MenuRule(Frozen):
     """`max_options` are those of the first menu that a caller hears."""
 
     id: str

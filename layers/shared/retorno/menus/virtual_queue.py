@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.callbacks.model import Contact, Wanted, line_of_queue
 from retorno.callbacks.service import CallList, call_list
@@ -11,6 +11,7 @@ from retorno.calling_rules.model import Purpose
 from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.errors import Conflict, InvalidInput, NotFound
+from retorno.frozen import Strict
 from retorno.phone import NumberPlan
 from retorno.settings import CallListSettings
 from retorno.telephony.ports import CALL_ID, MAX_NAME_LENGTH, Direction
@@ -21,11 +22,9 @@ QueueName = Annotated[
 ]
 
 
-class CallbackWish(BaseModel):
+class CallbackWish(Strict):
     """Whom to call back: a waiting call, or a number and the queue whose operators call. What is
     said beside a call counts for more than what the call tells."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     call_id: Annotated[str, StringConstraints(pattern=f"^{CALL_ID.pattern}$")] | None = None
     number: Annotated[WrittenNumber | None, Field(description="In any written form")] = None

@@ -12,11 +12,11 @@ from typing import Annotated, Protocol
 from pydantic import Field
 
 from retorno.errors import Unavailable
+from retorno.frozen import Strict
 from retorno.menus.model import (
     Callback,
     Connect,
     DoNotCall,
-    Frozen,
     HangUp,
     Menu,
     NodeName,
@@ -61,7 +61,7 @@ class Stage(StrEnum):
     """Their number is known, and what they asked for could not be written down before."""
 
 
-class Position(Frozen):
+class Position(Strict):
     """Where a caller is: in which version of the menu, at which of its nodes, and for what.
 
     `turns` counts the keys that led them on, `tries` what was tried at the node. `number` is the

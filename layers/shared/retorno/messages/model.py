@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from retorno.frozen import Frozen, Strict
 from retorno.messages.refusals import Explanation, explained
 from retorno.phone import NumberPlan, match_key
 from retorno.times import FIRST
@@ -82,10 +83,8 @@ REACHED = (
 )
 
 
-class Template(BaseModel):
+class Template(Strict):
     """One that WhatsApp has approved; `parameters` stand for {{1}}, {{2}} … in its body."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$")]
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")] = "pt_BR"
@@ -94,10 +93,8 @@ class Template(BaseModel):
     )
 
 
-class MessageWish(BaseModel):
+class MessageWish(Strict):
     """What an agent wants to say: a text of their own, or a template."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=r"\S")] | None = None
     template: Template | None = None
@@ -114,10 +111,8 @@ class MessageWish(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Refusal(BaseModel):
+class Refusal(Frozen):
     """Why a message is not taken or delivered. `details` are WhatsApp's own words."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: datetime
     code: int | None
@@ -128,10 +123,8 @@ class Refusal(BaseModel):
         return explained(self.code)
 
 
-class Told(BaseModel):
+class Told(Frozen):
     """What WhatsApp told of a message of ours: of each status, and of its failure, the earliest."""
-
-    model_config = ConfigDict(frozen=True)
 
     deliveries: Mapping[Delivery, datetime] = {}
     refusal: Refusal | None = None
@@ -144,26 +137,24 @@ class Told(BaseModel):
         return Told(
             deliveries={status: earliest[status] for status in Delivery if status in earliest},
             refusal=min(
-                refusals, key=lambda each: (each.at, each.code or -1, each.details), default=None
+                refusals,
+                key=lambda each: (each.at, each.code is not None, each.code or 0, each.details),
+                default=None,
             ),
         )
 
 
-class Target(BaseModel):
+class Target(Frozen):
     """A message that was sent; `attempt` counts from 1."""
-
-    model_config = ConfigDict(frozen=True)
 
     conversation: str
     ordinal: int
     attempt: int
 
 
-class Register(BaseModel):
+class Register(Frozen):
     """What is known of an id of WhatsApp's. `target` is None until it is known whose it is: what
     is told of a message may come before the answer that says its id."""
-
-    model_config = ConfigDict(frozen=True)
 
     wamid: str
     told: Told = Told()
@@ -174,11 +165,9 @@ class Register(BaseModel):
         return self.model_copy(update={"told": self.told | told, "target": self.target or target})
 
 
-class Attempt(BaseModel):
+class Attempt(Frozen):
     """One order to WhatsApp; `wamid` is the id that it gave. `doubted` says that the answer to it
     is lost."""
-
-    model_config = ConfigDict(frozen=True)
 
     begun_at: datetime
     wamid: str | None = None
@@ -197,15 +186,13 @@ class Attempt(BaseModel):
         return MessageState.UNCERTAIN if self.doubted else MessageState.SENDING
 
 
-class Message(BaseModel):
+class Message(Frozen):
     """`at` is WhatsApp's time of a customer's message, and the time at which one of ours was
     written; it never changes. `ordinal` counts the messages of a conversation as they arrive, and
     `inbound` those of the customer up to here.
 
     Of a customer's, `content` is what else WhatsApp told, in its own form. Ours have `attempts`.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     message_id: str
     conversation: str
@@ -300,12 +287,10 @@ class Message(BaseModel):
         return self.model_copy(update={"attempts": attempts})
 
 
-class Contact(BaseModel):
+class Contact(Frozen):
     """A customer as WhatsApp names them: `wa_id` is a number, and for Brazilian mobiles often one
     without the ninth digit; `user_id` stands for those who show none. Neither is ever rewritten.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     number: str | None = None
     wa_id: str | None = None
@@ -320,10 +305,8 @@ class Contact(BaseModel):
         return f"{WHATSAPP}{self.user_id or self.wa_id}"
 
 
-class Glimpse(BaseModel):
+class Glimpse(Frozen):
     """The last message of a conversation, cut short."""
-
-    model_config = ConfigDict(frozen=True)
 
     message_id: str
     direction: MessageDirection
@@ -333,12 +316,10 @@ class Glimpse(BaseModel):
     text: str | None
 
 
-class Conversation(BaseModel):
+class Conversation(Frozen):
     """`arrivals` counts all messages, `inbound` the customer's, and `seen` those of them that were
     read here. `failed` says that our last message, `last_outbound`, failed. `agent` wrote last.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     conversation: str
     number: str | None = None
@@ -373,6 +354,11 @@ class Conversation(BaseModel):
     @property
     def unread(self) -> int:
         return self.inbound - self.seen
+
+    @property
+    def over_since(self) -> datetime | None:
+        """None while it asks for somebody: who reads it, or writes again what failed."""
+        return None if self.unread or self.failed else self.last_at
 
     @property
     def session_until(self) -> datetime | None:

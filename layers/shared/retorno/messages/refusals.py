@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
+
+from retorno.frozen import Frozen
 
 # What Retorno knows by itself: that a customer's session is over, and that WhatsApp cannot be
 # reached. To an agent both are as if WhatsApp had said so.
@@ -15,23 +17,19 @@ SESSION_OVER = 131047
 UNREACHED = 131016
 
 
-class Words(BaseModel):
+class Words(Frozen):
     """The same in Portuguese and in English."""
-
-    model_config = ConfigDict(frozen=True)
 
     pt: str
     en: str
 
 
-class Explanation(BaseModel):
+class Explanation(Frozen):
     """`codes` has single codes, and spans of them with both ends; None stands for all others.
 
     `retry_after` are the seconds after which it makes sense to try again, None where it makes none
     or nobody can say; `by_itself` says that Retorno then does.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     codes: tuple[int | tuple[int, int], ...] | None
     reason: Words

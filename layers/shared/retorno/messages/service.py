@@ -566,16 +566,18 @@ def whatsapp_client(settings: SendMessageSettings) -> WhatsApp:
 
 
 def inbox(settings: InboxSettings) -> Inbox:
-    store = MessageStore(settings.messages_table)
+    store = MessageStore(settings.messages_table, settings.messages_kept_days)
     return Inbox(
         store, Deliveries(store), KeptPayloads(settings.kept_payloads_bucket), settings.number_plan
     )
 
 
 def outbox(settings: SendMessageSettings) -> Outbox:
-    store = MessageStore(settings.messages_table)
+    store = MessageStore(settings.messages_table, settings.messages_kept_days)
     return Outbox(store, Deliveries(store), lambda: whatsapp_client(settings), settings.number_plan)
 
 
 def conversations(settings: MessageSettings) -> Conversations:
-    return Conversations(MessageStore(settings.messages_table), settings.number_plan)
+    return Conversations(
+        MessageStore(settings.messages_table, settings.messages_kept_days), settings.number_plan
+    )

@@ -1,16 +1,15 @@
 """The messages table: conversations, what is said in each, and what WhatsApp tells of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection, LocalSecondaryIndex
-from pynamodb.models import Model
 
 from retorno.dynamodb import (
     Refused,
@@ -22,7 +21,9 @@ from retorno.dynamodb import (
     update,
     write_together,
 )
+from retorno.frozen import Frozen
 from retorno.messages.model import WHATSAPP, Conversation, Message, Register
+from retorno.retention import KeptItem, expiry
 from retorno.times import stamp
 
 RECORD = "record"
@@ -35,7 +36,7 @@ TO_CHECK = "message"
 LISTED = "conversation"
 
 # What is told of a message that nobody here sent is forgotten; WhatsApp tells again for 7 days.
-UNCLAIMED_FOR = timedelta(days=30)
+UNCLAIMED_DAYS = 30
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -85,7 +86,7 @@ class ByCheck(GlobalSecondaryIndex["MessageItem"]):
     check_at = UnicodeAttribute(range_key=True)
 
 
-class MessageItem(Model):
+class MessageItem(KeptItem):
     """`conversation` and `entry` are
 
     - `+551187654321`, or `whatsapp:BR.13491208655302741918`, and `record`: a conversation.
@@ -104,7 +105,6 @@ class MessageItem(Model):
     # A random name of the write that is here now, by which its writer knows it.
     written_by = UnicodeAttribute()
     body = UnicodeAttribute()
-    expires_at = NumberAttribute(null=True)
 
     # For the indexes alone: "2026-03-02T13:04:05.000000Z 000000000017", TO_CHECK where there is a
     # check_at, LISTED and for a conversation that failed `failing`, too.
@@ -122,11 +122,17 @@ class MessageItem(Model):
     by_failure = ByFailure()
     by_check = ByCheck()
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        if self.entry == RECORD:
+            return Conversation.model_validate_json(self.body).over_since
+        if self.entry.startswith(MESSAGE):
+            return Message.model_validate_json(self.body).at
+        # Whose a user's conversation is stays known.
+        return None if self.entry == ALIAS else now
 
-class Claim(BaseModel):
+
+class Claim(Frozen):
     """`digest` says what was asked for under a key; empty for a customer's message."""
-
-    model_config = ConfigDict(frozen=True)
 
     conversation: str
     ordinal: int
@@ -147,8 +153,9 @@ class ConversationPage:
 
 
 class MessageStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(MessageItem, table_name)
+        self._kept_days = kept_days
 
     # --- What there is, as it is at this moment. All raise Unavailable ----------------------------
 
@@ -260,6 +267,33 @@ class MessageStore:
             bodies = {(item.conversation, item.entry): item.body for item in found}
         return [kind.model_validate_json(bodies[key]) for key in wanted if key in bodies]
 
+    # --- What is erased ---------------------------------------------------------------------------
+
+    def all_messages(self, conversation: str) -> Iterator[Message]:
+        """In the order of arrival, as they are at this moment. Raises Unavailable."""
+        begins = self._item.entry.startswith(MESSAGE)
+        with unavailable_on_trouble():
+            for item in self._item.query(conversation, begins, consistent_read=True):
+                yield Message.model_validate_json(item.body)
+
+    def forget_message(self, message: Message) -> None:
+        """With all that leads to it, which is found by it alone. Raises Unavailable."""
+        wamids = [message.wamid, *(attempt.wamid for attempt in message.attempts)]
+        keys = [(_claim_key(message.message_id), CLAIM)]
+        keys += [(_wamid_key(wamid), TOLD) for wamid in wamids if wamid]
+        for key in [*keys, (message.conversation, _entry(message.ordinal))]:
+            with unavailable_on_trouble():
+                self._item(*key).delete()
+
+    def forget(self, conversation: Conversation) -> None:
+        """With the alias of its user. Raises Changed where a message came since it was read;
+        Unavailable.
+        """
+        aliases = [f"{WHATSAPP}{conversation.user_id}"] if conversation.user_id else []
+        unchanged = self._item.revision == conversation.revision
+        record = Write(self._item(conversation.conversation, RECORD), unchanged, delete=True)
+        self._together(record, *(Write(self._item(alias, ALIAS), delete=True) for alias in aliases))
+
     # --- What is written, all of it or nothing ----------------------------------------------------
 
     def add(self, conversation: Conversation, message: Message, digest: str = "") -> Message:
@@ -269,7 +303,9 @@ class MessageStore:
         """
         written = message.model_copy(update={"revision": 1})
         claim = Claim(conversation=message.conversation, ordinal=message.ordinal, digest=digest)
-        taken = self._put(_claim_key(message.message_id), CLAIM, claim, 1)
+        expires_at = expiry(message.at, self._kept_days)
+        key = _claim_key(message.message_id)
+        taken = self._put(key, CLAIM, claim, 1, expires_at=expires_at)
         first = self._item.conversation.does_not_exist()
         self._together(
             Write(taken, first), Write(self._message_item(written)), self._record(conversation)
@@ -297,9 +333,13 @@ class MessageStore:
     def save_register(self, register: Register, now: datetime) -> None:
         """Raises Changed where somebody wrote it since it was read; Unavailable."""
         written = register.model_copy(update={"revision": register.revision + 1})
-        expires_at = None if register.target else int((now + UNCLAIMED_FOR).timestamp())
+        kept_days = self._kept_days if register.target else UNCLAIMED_DAYS
         item = self._put(
-            _wamid_key(register.wamid), TOLD, written, written.revision, expires_at=expires_at
+            _wamid_key(register.wamid),
+            TOLD,
+            written,
+            written.revision,
+            expires_at=expiry(now, kept_days),
         )
         self._update(item, register.revision)
 
@@ -323,6 +363,7 @@ class MessageStore:
             agent=conversation.agent,
             failing=LISTED if conversation.failed else None,
             last_at=stamp(conversation.last_at),
+            expires_at=expiry(conversation.over_since, self._kept_days),
         )
         unchanged: Condition = (
             item.revision == conversation.revision
@@ -341,6 +382,7 @@ class MessageStore:
             place=place_of(message),
             check_at=stamp(check_at) if check_at else None,
             to_check=TO_CHECK if check_at else None,
+            expires_at=expiry(message.at, self._kept_days),
         )
 
     def _put(

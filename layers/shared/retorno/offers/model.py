@@ -12,8 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from retorno.agents.model import MAX_SKILLS, Frozen, Hold, HoldKind, Names, Stored
+from retorno.agents.model import MAX_SKILLS, Hold, HoldKind, Names, Stored
 from retorno.calls.model import Call
+from retorno.frozen import Frozen
 from retorno.telephony.ports import TELEPHONE, ConnectOrder
 
 # Nobody holds the line for longer: the end of such a call was lost, and the sweeper will close it.

@@ -14,13 +14,14 @@ from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.callback_campaigns.model import Result
 from retorno.callbacks.model import OPEN, PROMISES, Contact, Wanted
 from retorno.callbacks.model import State as ContactState
 from retorno.calling_rules.model import Purpose
 from retorno.dialling.model import Asker
+from retorno.frozen import Frozen, Strict
 from retorno.moments import WrittenTime, WrittenZone
 from retorno.telephony.ports import CALL_ID, MAX_NAME_LENGTH
 
@@ -56,10 +57,8 @@ Text = Annotated[
 ]
 
 
-class PromiseWish(BaseModel):
+class PromiseWish(Strict):
     """What a customer is promised, as somebody writes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
         description="In any written form"
@@ -121,15 +120,13 @@ UNDIALLED: Mapping[ContactState, State] = {
 }
 
 
-class Promise(BaseModel):
+class Promise(Frozen):
     """`moved_from` is the time that was asked for, where a rule moved it. `dialled_at` is when the
     call to the customer began, and `reached` whether they answered it themselves.
 
     `check_at` is when to look what became of it, None once that is known. `revision` counts the
     writes; one that is not yet written has 0.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     promise_id: str
     wish_digest: str
@@ -153,6 +150,12 @@ class Promise(BaseModel):
     reason: str | None = None
     check_at: datetime | None
     revision: int = 0
+
+    @property
+    def over_since(self) -> datetime | None:
+        """None while it is to be kept, or looked after."""
+        is_open = self.state in CANCELLABLE or self.check_at is not None
+        return None if is_open else self.at
 
     @property
     def until(self) -> datetime:

@@ -373,7 +373,7 @@ def _schedule_name(promise: Promise) -> str:
 
 def keeping(settings: KeepPromisesSettings) -> Keeping:
     return Keeping(
-        PromiseStore(settings.promises_table, settings.time_zone),
+        PromiseStore(settings.promises_table, settings.time_zone, settings.calls_kept_days),
         Schedules(
             settings.promise_schedules,
             settings.promises_queue_arn,
@@ -390,7 +390,7 @@ def promises_made(settings: PromiseTableSettings) -> PromisesMade:
 
 def promises(settings: PromiseSettings) -> Promises:
     return Promises(
-        PromiseStore(settings.promises_table, settings.time_zone),
+        PromiseStore(settings.promises_table, settings.time_zone, settings.calls_kept_days),
         keeping(settings),
         calling_rules(settings),
         agents(settings),

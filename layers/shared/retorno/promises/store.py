@@ -1,6 +1,6 @@
 """The table of promises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
 from retorno.promises.model import Promise, PromiseFilter
+from retorno.retention import KeptItem, expiry
 from retorno.times import read_stamp, stamp
 
 TO_CHECK = "promise"
@@ -54,7 +54,16 @@ class ByCheck(GlobalSecondaryIndex["PromiseItem"]):
     check_at = UnicodeAttribute(range_key=True)
 
 
-class PromiseItem(Model):
+class ByNumber(GlobalSecondaryIndex["PromiseItem"]):
+    class Meta:
+        index_name = "by_number"
+        projection = KeysOnlyProjection()
+
+    number = UnicodeAttribute(hash_key=True)
+    at = UnicodeAttribute(range_key=True)
+
+
+class PromiseItem(KeptItem):
     """`promise_id` "5feceb66ffc86f38d952786c6d696c79", and the promise's own fields."""
 
     promise_id = UnicodeAttribute(hash_key=True)
@@ -93,6 +102,10 @@ class PromiseItem(Model):
     by_agent = ByAgent()
     by_state = ByState()
     by_check = ByCheck()
+    by_number = ByNumber()
+
+    def kept_from(self, now: datetime) -> datetime | None:
+        return _promise(self).over_since
 
 
 TIMES = frozenset({"at", "moved_from", "asked_at", "dialled_at", "check_at"})
@@ -109,8 +122,9 @@ class PromisePage:
 class PromiseStore:
     """`zone` is the company's own, by which days begin."""
 
-    def __init__(self, table_name: str, zone: ZoneInfo) -> None:
+    def __init__(self, table_name: str, zone: ZoneInfo, kept_days: int = 0) -> None:
         self._item = bind(PromiseItem, table_name)
+        self._kept_days = kept_days
         self._zone = zone
 
     def get(self, promise_id: str) -> Promise | None:
@@ -120,6 +134,14 @@ class PromiseStore:
                 return _promise(self._item.get(promise_id, consistent_read=True))
             except self._item.DoesNotExist:
                 return None
+
+    def of_number(self, number: str) -> Iterator[Promise]:
+        """All, as they are at this moment; `number` in E.164. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_number.query(number):
+                promise = self.get(item.promise_id)
+                if promise and promise.number == number:
+                    yield promise
 
     def save(self, promise: Promise) -> Promise:
         """The promise as it is written then. Raises Refused where somebody wrote it since it was
@@ -140,6 +162,7 @@ class PromiseStore:
             "day": day,
             "agent_day": f"{day} {promise.agent}" if promise.agent else None,
             "to_check": TO_CHECK if promise.check_at else None,
+            "expires_at": expiry(promise.over_since, self._kept_days),
         }
         try:
             update(item(promise.promise_id), assign(item, values), unchanged)

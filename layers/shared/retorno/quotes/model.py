@@ -12,10 +12,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from retorno.dialling.model import Asker
 from retorno.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from retorno.frozen import Frozen, Strict
 from retorno.phone import match_key
 from retorno.telephony.ports import CALL_ID
 from retorno.times import Period
@@ -42,14 +43,8 @@ Description = Annotated[
 ]
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class QuoteDraft(Frozen):
+class QuoteDraft(Strict):
     """What of a quote people write."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: Description = Field(default=None, description="What is offered")
     value: Value | None = Field(default=None, description="What it would cost, to the cent")
@@ -138,6 +133,11 @@ class Quote(Frozen):
         return QuoteId(self.name, self.call_id)
 
     @property
+    def over_since(self) -> datetime | None:
+        """None while it is open."""
+        return None if self.state is State.OPEN else self.decided_at
+
+    @property
     def number_key(self) -> str | None:
         return match_key(self.number) if self.number else None
 
@@ -150,7 +150,7 @@ class Quote(Frozen):
 class QuoteRef(Frozen):
     """A quote as it is shown beside something else."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(from_attributes=True)
 
     quote_id: Annotated[str, BeforeValidator(str)]
     call_id: str = Field(description="The call in which it was made")

@@ -228,7 +228,9 @@ def _for_each(
 
 def quotes(settings: QuoteSettings) -> Quotes:
     return Quotes(
-        QuoteStore(settings.quotes_table), call_reader(settings), customer_directory(settings)
+        QuoteStore(settings.quotes_table, settings.operations_kept_days),
+        call_reader(settings),
+        customer_directory(settings),
     )
 
 

@@ -1,15 +1,16 @@
 """The table of quotes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.dynamodb import Write, bind, unavailable_on_trouble, write_together
 from retorno.quotes.model import Quote, QuoteFilter, QuoteId
+from retorno.retention import KeptItem, expiry
 from retorno.times import stamp
 
 
@@ -49,7 +50,7 @@ class ByState(GlobalSecondaryIndex["QuoteItem"]):
     created_at = UnicodeAttribute(range_key=True)
 
 
-class QuoteItem(Model):
+class QuoteItem(KeptItem):
     """`call_id` "1546015415.757927", `name` "5feceb66ffc86f38d952786c6d696c79", and all of the
     quote as JSON: the quotes of a call are one partition.
     """
@@ -72,6 +73,9 @@ class QuoteItem(Model):
     by_agent = ByAgent()
     by_state = ByState()
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        return _quote(self).over_since
+
 
 POSITION = ("call_id", "name", "created_at")
 """What says where a page begins."""
@@ -86,8 +90,9 @@ class QuotePage:
 
 
 class QuoteStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(QuoteItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, quote_id: QuoteId) -> Quote | None:
         """As it is at this moment. Raises Unavailable."""
@@ -119,8 +124,22 @@ class QuoteStore:
             agent=quote.agent,
             state=quote.state,
             created_at=stamp(quote.created_at),
+            expires_at=expiry(quote.over_since, self._kept_days),
         )
         write_together([Write(written, unchanged)])
+
+    def of_number(self, number_key: str) -> Iterator[Quote]:
+        """All, as they are at this moment. Raises Unavailable."""
+        return self._all(self._item.by_number, number_key)
+
+    def of_customer(self, customer_id: str) -> Iterator[Quote]:
+        """All, as they are at this moment. Raises Unavailable."""
+        return self._all(self._item.by_customer, customer_id)
+
+    def _all(self, index: Any, value: str) -> Iterator[Quote]:
+        with unavailable_on_trouble():
+            for item in index.query(value):
+                yield from self._read_all([(item.call_id, item.name)])
 
     def page(self, wanted: QuoteFilter, limit: int, start: Mapping[str, str] | None) -> QuotePage:
         """Newest first. It may be short of what the filter takes. Raises Unavailable."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from retorno.frozen import Frozen
 
 # Where all is shown. An agent's feed shows what is their own.
 SUPERVISORS = "supervisors"
@@ -25,10 +25,6 @@ MAX_MESSAGE_BYTES = 120_000
 
 def feed_of_agent(agent: str) -> str:
     return f"agent#{agent}"
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class Sight(Frozen):

@@ -189,7 +189,9 @@ class Sights:
     def _of_conversations(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
         for conversation in filter(None, map(self._conversations.told_of, keys)):
             summary = self._conversations.summary(conversation)
-            if summary:
+            if summary is None:
+                yield Found(CONVERSATION, conversation)
+            else:
                 asks, view = summary.unread > 0 or summary.failed, ConversationView.of(summary)
                 yield Found(CONVERSATION, conversation, asks, view, summary.agent)
 

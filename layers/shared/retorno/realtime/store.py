@@ -9,12 +9,22 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
-from retorno.dynamodb import RefusedTogether, Write, bind, unavailable_on_trouble, write_together
+from retorno.dynamodb import (
+    Refused,
+    RefusedTogether,
+    Write,
+    bind,
+    delete,
+    unavailable_on_trouble,
+    update,
+    write_together,
+)
 from retorno.realtime.model import GONE_KEPT, SUPERVISORS, Entry, Head, Watch
 from retorno.times import read_stamp, stamp
 
 HEAD = "head"
 RECORD = "record"
+THING = "thing#"
 PRESENT = "present"
 GONE = "gone"
 
@@ -157,6 +167,41 @@ class FeedStore:
             for item in index.query(_feed_pk(feed), later, consistent_read=True):
                 yield _entry(item)
 
+    # --- What is erased -------------------------------------------------------------------------
+
+    def everything(self) -> Iterator[Entry]:
+        """All that the supervisors' feed knows of, also what is gone, and so of each agent's.
+
+        Raises Unavailable.
+        """
+        begins = self._item.sk.startswith(THING)
+        with unavailable_on_trouble():
+            for item in self._item.query(_feed_pk(SUPERVISORS), begins, consistent_read=True):
+                yield _entry(item)
+
+    def forget_view(self, feed: str, entry: Entry) -> bool:
+        """Of what is gone only that it is gone is kept. Says whether that is so now: not where
+        somebody wrote it meanwhile. Raises Unavailable.
+        """
+        item = self._item(_feed_pk(feed), _thing_sk(entry.kind, entry.thing_id))
+        known = self._item
+        gone = known.place.does_not_exist() | known.place.startswith(GONE)
+        try:
+            update(item, [known.view.remove()], known.pk.exists() & gone)
+        except Refused as refusal:
+            return refusal.item is None
+        return True
+
+    def forget(self, feed: str, entry: Entry) -> bool:
+        """As `forget_view`, of a thing whose very id says too much."""
+        item = self._item(_feed_pk(feed), _thing_sk(entry.kind, entry.thing_id))
+        known = self._item.place
+        try:
+            delete(item, known.does_not_exist() | known.startswith(GONE))
+        except Refused:
+            return False
+        return True
+
     # --- Who watches ----------------------------------------------------------------------------
 
     def admit(self, watch: Watch) -> None:
@@ -230,7 +275,7 @@ def _connection_pk(connection_id: str) -> str:
 
 
 def _thing_sk(kind: str, thing_id: str) -> str:
-    return f"thing#{kind}#{thing_id}"
+    return f"{THING}{kind}#{thing_id}"
 
 
 def _place(where: str, seq: int) -> str:

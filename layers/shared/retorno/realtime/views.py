@@ -3,12 +3,13 @@
 from datetime import date, datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from retorno.agents.model import Stored
 from retorno.calls.model import Call
 from retorno.customers.model import Customer, CustomerRef, Link
 from retorno.dashboard.service import Today
+from retorno.frozen import Frozen
 from retorno.messages.service import ConversationSummary
 from retorno.offers.model import Offer
 from retorno.promises.model import Promise
@@ -18,8 +19,8 @@ from retorno.telemarketing.setup.model import Campaign
 from retorno.waits.model import Wait
 
 
-class View(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+class View(Frozen):
+    model_config = ConfigDict(from_attributes=True)
 
 
 class CustomerName(View):

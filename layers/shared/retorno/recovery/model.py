@@ -11,10 +11,9 @@ from enum import StrEnum
 from statistics import quantiles
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.calls.model import NO_END_EVENT, Call
 from retorno.customers.model import Lookup
+from retorno.frozen import Frozen
 from retorno.phone import match_key
 from retorno.settings import RecoveryRequires
 from retorno.telephony.ports import AnsweredBy, Direction, Stage
@@ -38,25 +37,21 @@ class State(StrEnum):
     DISMISSED = "dismissed"
 
 
-class RecoveryRules(BaseModel):
+class RecoveryRules(Frozen):
     """What a deployment decides about recovery."""
-
-    model_config = ConfigDict(frozen=True)
 
     window: timedelta = timedelta(days=7)
     requires: RecoveryRequires = RecoveryRequires.PERSON
     short_abandon_seconds: float = 5
 
 
-class Part(BaseModel):
+class Part(Frozen):
     """The part that a call plays towards its customer.
 
     `at` is when a miss ended, and when any other call began. `reached_at` is when a person was
     reached, or the returning customer was answered. `over` outbound calls that reached nobody
     are attempts.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     number_key: str
     call_id: str
@@ -82,11 +77,18 @@ class Part(BaseModel):
     def is_attempt(self) -> bool:
         return self.role is Role.OUTBOUND and self.over and self.reached_at is None
 
+    @property
+    def bears_on_misses(self) -> bool:
+        """Whether it may end misses, or is an attempt to."""
+        return self.reached_at is not None or self.is_attempt
 
-class Dismissal(BaseModel):
+    def ended_all_before(self, moment: datetime) -> bool:
+        """Whether no call from that moment on bears on a miss before this part."""
+        return self.reached_at is not None and self.reached_at < moment
+
+
+class Dismissal(Frozen):
     """A person's decision that a missed call needs no more."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: datetime
     by: str
@@ -96,10 +98,8 @@ class Dismissal(BaseModel):
 UNREACHED = frozenset({State.OPEN, State.BLOCKED})
 
 
-class Outcome(BaseModel):
+class Outcome(Frozen):
     """What became of a missed call. Seconds count from the miss."""
-
-    model_config = ConfigDict(frozen=True)
 
     state: State = State.OPEN
     attempts: int = 0
@@ -250,20 +250,16 @@ def _seconds(missed: Part, moment: datetime | None) -> float | None:
     return (moment - missed.at).total_seconds() if moment else None
 
 
-class MissedCall(BaseModel):
+class MissedCall(Frozen):
     """A missed call and what became of it."""
-
-    model_config = ConfigDict(frozen=True)
 
     part: Part
     outcome: Outcome
     dismissal: Dismissal | None = None
 
 
-class MissedFilter(BaseModel):
+class MissedFilter(Frozen):
     """Which missed calls are asked for; None is any."""
-
-    model_config = ConfigDict(frozen=True)
 
     state: State | None = None
     queue: str | None = None
@@ -271,14 +267,12 @@ class MissedFilter(BaseModel):
     period: Period = Period()
 
 
-class Summary(BaseModel):
+class Summary(Frozen):
     """Counts of the calls missed in a period, by what became of them.
 
     `recovery_rate` is recovered / missed, None where nothing was missed. The percentiles are of
     the recovered calls' recovery seconds, interpolated linearly between ranks.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     missed: int
     short_abandons: int

@@ -1,6 +1,7 @@
 """The table of the parts that calls play, those of one number together in one partition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,11 +9,21 @@ from typing import Any
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, LocalSecondaryIndex
-from pynamodb.models import Model
 
-from retorno.dynamodb import Refused, assign, bind, delete, unavailable_on_trouble, update
+from retorno.dynamodb import (
+    Refused,
+    RefusedTogether,
+    Write,
+    assign,
+    bind,
+    delete,
+    unavailable_on_trouble,
+    update,
+    write_together,
+)
 from retorno.errors import InvalidInput
 from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, Outcome, Part, Role, State
+from retorno.retention import KeptItem, expiring
 from retorno.times import Period, read_stamp, stamp
 
 # Rows that one page of a filtered list may look at. A rare queue's list comes in more pages.
@@ -49,7 +60,7 @@ class AllMissed(GlobalSecondaryIndex["PartItem"]):
     missed_order = UnicodeAttribute(range_key=True)
 
 
-class PartItem(Model):
+class PartItem(KeptItem):
     """One call's part. Times are text that sorts as time does.
 
     `number_key` "+551187654321" (or "withheld#<call id>"), `call_id` "1546015415.757927". A
@@ -95,6 +106,9 @@ class PartItem(Model):
     by_state = ByState()
     all_missed = AllMissed()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.at)
+
 
 PART_FIELDS = tuple(name for name in Part.model_fields if name not in ("number_key", "call_id"))
 OUTCOME_FIELDS = tuple(Outcome.model_fields)
@@ -124,8 +138,9 @@ class MissedPage:
 
 
 class RecoveryStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(PartItem, table_name)
+        self._kept_days = kept_days
 
     def put(self, part: Part, call_revision: int) -> None:
         """Writes a call's part, unless one of a later revision is there. Raises Unavailable.
@@ -143,6 +158,7 @@ class RecoveryStore:
             item.revision.add(1),
             item.call_revision.set(call_revision),
             *assign(item, values),
+            *expiring(item, part.at, self._kept_days),
         ]
         if is_miss:
             actions.append(item.state.set(item.state | State.OPEN.value))
@@ -163,16 +179,26 @@ class RecoveryStore:
         condition: Condition = known.does_not_exist() | (known <= call_revision)
         return condition
 
-    def around(self, number_key: str, period: Period) -> Sequence[Stored]:
-        """All parts of a number in a period, as they are at this moment. Raises Unavailable."""
+    def around(
+        self, number_key: str, period: Period, enough: Callable[[Part], bool] = lambda _: False
+    ) -> Sequence[Stored]:
+        """The parts of a number in a period, as they are at this moment, newest first: all of them,
+        or as far back as to one that is `enough`. Raises Unavailable.
+        """
         index = self._item.by_time
+        found: list[Stored] = []
         with unavailable_on_trouble():
-            found = index.query(
+            for item in index.query(
                 number_key,
                 self._item.at.between(stamp(period.since), stamp(period.until)),
                 consistent_read=True,
-            )
-            return [_stored(item) for item in found]
+                scan_index_forward=False,
+                page_size=PAGE_SIZE,
+            ):
+                found.append(_stored(item))
+                if enough(found[-1].part):
+                    break
+        return found
 
     def save_outcome(self, found: Stored, outcome: Outcome) -> None:
         """Raises Refused where someone wrote since it was found; Unavailable."""
@@ -205,6 +231,50 @@ class RecoveryStore:
         """By number's key and call; as they are at this moment. Raises Unavailable."""
         with unavailable_on_trouble():
             return [_stored(item) for item in self._item.batch_get(keys, consistent_read=True)]
+
+    def of_number(self, number_key: str) -> Iterator[Stored]:
+        """All parts of a number, as they are at this moment. Raises Unavailable."""
+        return map(_stored, self._of(number_key))
+
+    def rename(self, number_key: str, pseudonym: str) -> Iterator[bool]:
+        """Has the parts of a number stand under a pseudonym instead, with what became of them.
+
+        Says of each whether it went; not where somebody wrote it meanwhile. What bears on a miss is
+        copied before any miss goes, and dropped after all: whoever decides about a miss finds it
+        beside all others, under either key. Raises Unavailable.
+        """
+        for item in self._of(number_key):
+            if not item.missed:
+                self._copy(item, pseudonym)
+        for is_miss in (True, False):
+            for item in self._of(number_key):
+                if bool(item.missed) is is_miss:
+                    yield self._move(item, pseudonym)
+
+    def _of(self, number_key: str) -> Iterator[PartItem]:
+        with unavailable_on_trouble():
+            yield from self._item.query(number_key, consistent_read=True)
+
+    def _copy(self, item: PartItem, pseudonym: str) -> None:
+        copy = self._renamed(item, pseudonym)
+        with suppress(RefusedTogether):
+            write_together([Write(copy, self._not_later(int(item.call_revision)))])
+
+    def _move(self, item: PartItem, pseudonym: str) -> bool:
+        writes = [Write(item, self._item.revision == item.revision, delete=True)]
+        if self.get(pseudonym, item.call_id) is None:
+            absent = self._item.number_key.does_not_exist()
+            writes.append(Write(self._renamed(item, pseudonym), absent))
+        try:
+            write_together(writes)
+        except RefusedTogether:
+            return False
+        return True
+
+    def _renamed(self, item: PartItem, pseudonym: str) -> PartItem:
+        renamed = self._item.from_raw_data(item.serialize())
+        renamed.number_key = renamed.number = pseudonym
+        return renamed
 
     def missed(self, wanted: MissedFilter, limit: int, before: str | None) -> MissedPage:
         """Missed calls, newest first, those that stand before `before`.

@@ -16,9 +16,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -26,6 +24,7 @@ from pydantic import (
 )
 
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 from retorno.telephony.parties import Parties, identify
 from retorno.telephony.ports import (
@@ -141,10 +140,8 @@ Address = Annotated[Text, Field(max_length=256)]
 Word = Annotated[Name, AfterValidator(str.upper)]
 
 
-class Told(BaseModel):
+class Told(Frozen):
     """The case of a key says nothing: published samples have `agentInfo` and `AgentInfo`."""
-
-    model_config = ConfigDict(frozen=True)
 
     @model_validator(mode="before")
     @classmethod

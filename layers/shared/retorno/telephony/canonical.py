@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from retorno.errors import InputTooLarge, InvalidInput
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 from retorno.telephony import signature
 from retorno.telephony.parties import Parties, identify
@@ -25,10 +26,10 @@ from retorno.telephony.validation import Identifier, Name, Time, json_of, valida
 MAX_EVENTS = 500
 
 
-class CanonicalEvent(BaseModel):
+class CanonicalEvent(Frozen):
     """One event of a call. Several events may tell of one call, in any order, more than once."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     event_id: Identifier = Field(description="The sender's own id of the event, for its tracing")
     call_id: Identifier

@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -26,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from retorno.errors import InvalidInput, NotAuthenticated
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 from retorno.telephony.parties import identify
 from retorno.telephony.ports import (
@@ -148,8 +148,8 @@ LegTime = Annotated[datetime, AfterValidator(_in_brasilia), IN_RANGE]
 # --- The shapes -----------------------------------------------------------------------------------
 
 
-class Told(BaseModel):
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+class Told(Frozen):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
 class Part(Told):

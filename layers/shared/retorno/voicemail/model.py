@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.calls.model import Call, EvidenceKind
+from retorno.frozen import Frozen
 from retorno.telephony.ports import AnsweredBy, Direction
 from retorno.times import Period
 
@@ -22,13 +21,11 @@ THRESHOLDS = range(301)
 WEEK = timedelta(weeks=1)
 
 
-class Answer(BaseModel):
+class Answer(Frozen):
     """An outbound call that was answered and is over, and who says by whom.
 
     `talk_time` is what the threshold of the time makes of `talk_seconds`.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     call_id: str
     answered_at: datetime
@@ -82,7 +79,7 @@ def answer_of(call: Call) -> Answer | None:
     )
 
 
-class Agreement(BaseModel):
+class Agreement(Frozen):
     """How well the threshold tells voicemails from people, by what people say of the same answers.
 
     `judged` answers have both a talk time and a person's word. Precision is the share of
@@ -90,8 +87,6 @@ class Agreement(BaseModel):
     are; None where there was none. The best threshold is the one of THRESHOLDS that agrees with
     most of the words; of equally good ones, the nearest to the present one.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     carrier: str
     threshold_seconds: float | None
@@ -106,10 +101,8 @@ class Agreement(BaseModel):
     best_agreement: float | None
 
 
-class Share(BaseModel):
+class Share(Frozen):
     """How many of some answers were voicemails'."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     answered: int
@@ -117,10 +110,8 @@ class Share(BaseModel):
     share: float
 
 
-class WeekReport(BaseModel):
+class WeekReport(Frozen):
     """The answers of a week, from Monday to Sunday in the company's time zone."""
-
-    model_config = ConfigDict(frozen=True)
 
     week: date
     time_zone: str

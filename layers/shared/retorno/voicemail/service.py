@@ -79,7 +79,9 @@ class VoicemailReporting:
 
 
 def answer_tracking(settings: VoicemailSettings) -> AnswerTracking:
-    return AnswerTracking(AnswerStore(settings.answers_table), call_rules(settings))
+    return AnswerTracking(
+        AnswerStore(settings.answers_table, settings.calls_kept_days), call_rules(settings)
+    )
 
 
 def voicemail_reviews(settings: VoicemailSettings) -> VoicemailReviews:

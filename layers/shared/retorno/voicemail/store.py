@@ -10,6 +10,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from retorno.dynamodb import Refused, assign, bind, delete, unavailable_on_trouble, update
+from retorno.retention import KeptItem, expiring
 from retorno.times import Period, read_stamp, stamp
 from retorno.voicemail.model import Answer, WeekReport
 
@@ -28,7 +29,7 @@ class BySuspect(GlobalSecondaryIndex["AnswerItem"]):
     answered_at = UnicodeAttribute(range_key=True)
 
 
-class AnswerItem(Model):
+class AnswerItem(KeptItem):
     """`day` "2026-03-02", in UTC, on which `call_id` "1546015415.757927" was answered."""
 
     day = UnicodeAttribute(hash_key=True)
@@ -50,6 +51,9 @@ class AnswerItem(Model):
 
     by_suspect = BySuspect()
 
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.answered_at)
+
 
 FIELDS = tuple(name for name in Answer.model_fields if name != "call_id")
 
@@ -63,16 +67,21 @@ class AnswerPage:
 
 
 class AnswerStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(AnswerItem, table_name)
+        self._kept_days = kept_days
 
     def put(self, answer: Answer, call_revision: int) -> None:
         """Writes an answer, unless one of a later revision is there. Raises Unavailable."""
         values = {name: getattr(answer, name) for name in FIELDS}
         values["call_revision"] = call_revision
         values["suspect"] = SUSPECT if answer.is_suspect else None
+        actions = [
+            *assign(self._item, values),
+            *expiring(self._item, answer.answered_at, self._kept_days),
+        ]
         try:
-            update(self._key(answer), assign(self._item, values), self._not_later(call_revision))
+            update(self._key(answer), actions, self._not_later(call_revision))
         except Refused:
             return
 

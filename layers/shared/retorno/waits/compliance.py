@@ -7,10 +7,9 @@ from datetime import date
 from math import ceil, floor, log
 from typing import NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.counters.model import Amounts, Cell, Contribution, Told
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.waits.model import DayType, Outcome, Wait
 
 SCOPE = "waits"
@@ -39,14 +38,12 @@ def longest_of(length: int) -> int:
     return floor(STEP**length) + 1 if length else 1
 
 
-class Figures(BaseModel):
+class Figures(Frozen):
     """Of waits that began in a period, without those that go on and are within their limit.
 
     `left_in_time` are callers who were gone before the limit: nobody knows whether they would have
     been answered in time. Shares are None where there is nothing to divide by.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     waits: int = 0
     answered: int = 0

@@ -11,11 +11,12 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from retorno.calendars import DAY, Calendar
 from retorno.calling_rules.model import Source, Standing, Text
 from retorno.calls.model import NO_END_EVENT, Call
+from retorno.frozen import Strict
 from retorno.telephony.ports import Direction
 
 # An answer in the last second takes a moment to be told.
@@ -30,10 +31,6 @@ CUSTOM = "custom"
 MAX_VERSIONS = 100
 
 FIFTH = 5
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DayType(StrEnum):
@@ -58,7 +55,7 @@ class PeakDay(StrEnum):
 Seconds = Annotated[int, Field(ge=1, le=MAX_LIMIT_SECONDS)]
 
 
-class Limits(Frozen):
+class Limits(Strict):
     """How long a caller may wait; where no seconds are named, waits are counted and not judged."""
 
     seconds: Annotated[Seconds | None, Field(description="Null: counted, but not judged")]
@@ -109,7 +106,7 @@ class Force(StrEnum):
     """No law, or none any more; centres measure themselves by it all the same."""
 
 
-class Rule(Frozen):
+class Rule(Strict):
     """`id` is the profile's, a stroke, and the rule's own; `note` what it does not say itself."""
 
     id: str
@@ -122,7 +119,7 @@ class Rule(Frozen):
     standing: Standing
 
 
-class Profile(Frozen):
+class Profile(Strict):
     """A law, with the rules in it that a queue can go by."""
 
     id: str
@@ -131,7 +128,7 @@ class Profile(Frozen):
     rules: tuple[Rule, ...]
 
 
-class Policy(Frozen):
+class Policy(Strict):
     """What a queue goes by: a profile's rule, or limits of its own; and whose holidays count."""
 
     rule: Annotated[str | None, Field(max_length=64, description="Of GET /wait-profiles")] = None
@@ -153,7 +150,7 @@ class Policy(Frozen):
         return self
 
 
-class Version(Frozen):
+class Version(Strict):
     """A policy, and from when it was in force; None from when the queue had none."""
 
     policy: Policy | None
@@ -161,7 +158,7 @@ class Version(Frozen):
     set_by: str
 
 
-class InForce(Frozen):
+class InForce(Strict):
     """The policy of a queue for waits that begin now."""
 
     queue: str
@@ -171,7 +168,7 @@ class InForce(Frozen):
     set_by: str
 
 
-class QueuePolicy(Frozen):
+class QueuePolicy(Strict):
     """What a queue went by, from time to time; `version` counts the changes."""
 
     queue: str
@@ -259,7 +256,7 @@ class Terms(NamedTuple):
     limit_seconds: int | None
 
 
-class Wait(Frozen):
+class Wait(Strict):
     """`queue` is the one that the caller came into first, `last_queue` where they were last.
 
     A caller who still waits is looked after at `due_at`, None where the rule names no seconds.

@@ -291,7 +291,7 @@ def wait_tracking(settings: FollowCallsSettings) -> WaitTracking:
 
 def wait_watch(settings: WatchWaitsSettings) -> WaitWatch:
     return WaitWatch(
-        WaitStore(settings.waits_table),
+        WaitStore(settings.waits_table, settings.calls_kept_days),
         PolicyStore(settings.wait_policies_table),
         call_reader(settings),
         rulebook(settings),

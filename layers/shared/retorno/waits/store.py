@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.retention import KeptItem, expiring
 from retorno.times import Period, stamp
 from retorno.waits.model import QueuePolicy, Wait
 
@@ -36,7 +38,7 @@ class ByQueue(GlobalSecondaryIndex["WaitItem"]):
     breach_order = UnicodeAttribute(range_key=True)
 
 
-class WaitItem(Model):
+class WaitItem(KeptItem):
     """`call_id` "1546015415.757927", and all of its caller's wait as JSON.
 
     Of a breach alone `breached` is "breached", `breached_in` its queue, and `breach_order`
@@ -52,6 +54,9 @@ class WaitItem(Model):
 
     by_breach = ByBreach()
     by_queue = ByQueue()
+
+    def kept_from(self, now: datetime) -> datetime:
+        return _wait(self).began_at
 
 
 class Changed(Exception):
@@ -69,8 +74,9 @@ class BreachPage:
 
 
 class WaitStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(WaitItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, call_id: str) -> Wait | None:
         """As it is at this moment. Raises Unavailable."""
@@ -97,8 +103,9 @@ class WaitStore:
             "breached_in": written.queue if order else None,
             "breach_order": order,
         }
+        actions = [*assign(item, values), *expiring(item, wait.began_at, self._kept_days)]
         try:
-            update(item(wait.call_id), assign(item, values), unchanged)
+            update(item(wait.call_id), actions, unchanged)
         except Refused:
             raise Changed from None
 

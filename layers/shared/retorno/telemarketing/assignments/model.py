@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.errors import Conflict, HeldByAnother, NotAllowed, NotFound
+from retorno.frozen import Frozen, Strict
 from retorno.moments import WrittenTime, WrittenZone
 from retorno.telephony.ports import MAX_NAME_LENGTH
 from retorno.times import stamp
@@ -44,10 +45,6 @@ AgentName = Annotated[
     ),
 ]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000)]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class State(StrEnum):
@@ -219,10 +216,8 @@ def changed(
     return Change(after, entry)
 
 
-class LinkWish(Frozen):
+class LinkWish(Strict):
     """Whose customer they are to be; `agent` None for the team's. `priority` None leaves it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     agent: AgentName | None = Field(default=None, description="null for anyone of the team")
     priority: Priority | None = Field(
@@ -309,10 +304,8 @@ def unlinked(before: Assignment, by: str, now: datetime) -> Change:
     )
 
 
-class AgainWish(Frozen):
+class AgainWish(Strict):
     """How a customer is to be contacted again, as somebody writes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     time_zone: WrittenZone = Field(
         default=None, description="The customer's own, of IANA; the company's if not said"

@@ -10,6 +10,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjec
 from pynamodb.models import Model
 
 from retorno.dynamodb import Write, bind, unavailable_on_trouble
+from retorno.retention import KeptItem, expiry
 from retorno.settings import AssignmentTableSettings
 from retorno.telemarketing.assignments.model import (
     DUE_PLACES,
@@ -18,7 +19,7 @@ from retorno.telemarketing.assignments.model import (
     Entry,
     State,
 )
-from retorno.times import Period, stamp
+from retorno.times import Period, read_stamp, stamp
 
 TO_CHECK = "assignment"
 NUMBER_LENGTH = 9
@@ -97,7 +98,7 @@ class ByCampaign(GlobalSecondaryIndex["EntryItem"]):
     at = UnicodeAttribute(range_key=True)
 
 
-class EntryItem(Model):
+class EntryItem(KeptItem):
     """`contact` "natal#5f3c…", `number` "000000017", and all of it as JSON."""
 
     contact = UnicodeAttribute(hash_key=True)
@@ -107,6 +108,9 @@ class EntryItem(Model):
     entry = UnicodeAttribute()
 
     by_campaign = ByCampaign()
+
+    def kept_from(self, now: datetime) -> datetime:
+        return read_stamp(self.at)
 
 
 Key = tuple[str, str]
@@ -129,8 +133,11 @@ class EntryPage:
 
 
 class AssignmentStore:
-    def __init__(self, assignments_table: str, history_table: str) -> None:
+    """`kept_days` are those of the history."""
+
+    def __init__(self, assignments_table: str, history_table: str, kept_days: int = 0) -> None:
         self._item = bind(AssignmentItem, assignments_table, READ_TIMEOUT_SECONDS)
+        self._kept_days = kept_days
         self._entry = bind(EntryItem, history_table)
 
     def get(self, campaign_id: str, customer_id: str) -> Assignment | None:
@@ -185,15 +192,17 @@ class AssignmentStore:
 
     def changing(self, change: Change) -> list[Write[Any]]:
         """The same, with what is told of the change."""
-        entry = change.entry
-        item = self._entry(
+        return [self.writing(change.after), Write(self._entry_item(change.entry))]
+
+    def _entry_item(self, entry: Entry) -> EntryItem:
+        return self._entry(
             contact_of(entry.campaign_id, entry.customer_id),
             f"{entry.number:0{NUMBER_LENGTH}}",
             campaign_id=entry.campaign_id,
             at=stamp(entry.at),
             entry=entry.model_dump_json(),
+            expires_at=expiry(entry.at, self._kept_days),
         )
-        return [self.writing(change.after), Write(item)]
 
     def along(self, line: str, start: str | None, *, latest_first: bool = False) -> Iterator[Spot]:
         """The spots of a line behind a place, in its order or the other way round.
@@ -244,6 +253,17 @@ class AssignmentStore:
         last = found.last_evaluated_key
         return EntryPage(entries, {"number": last["number"]["S"]} if last else None)
 
+    def all_history(self, campaign_id: str, customer_id: str) -> Iterator[Entry]:
+        """What was done, the first first. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._entry.query(contact_of(campaign_id, customer_id)):
+                yield read_entry(item)
+
+    def rewrite(self, entry: Entry) -> None:
+        """An entry that tells less than it did. Raises Unavailable."""
+        with unavailable_on_trouble():
+            self._entry_item(entry).save()
+
     def history_of_campaign(self, campaign_id: str, period: Period) -> Iterator[Entry]:
         """Whatever was done in a campaign, in its order. Raises Unavailable."""
         between = self._entry.at.between(stamp(period.since), stamp(period.until))
@@ -283,4 +303,8 @@ def read_entry(item: EntryItem) -> Entry:
 
 
 def assignment_store(settings: AssignmentTableSettings) -> AssignmentStore:
-    return AssignmentStore(settings.assignments_table, settings.assignment_history_table)
+    return AssignmentStore(
+        settings.assignments_table,
+        settings.assignment_history_table,
+        settings.operations_kept_days,
+    )

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.dialling.model import Asker, Dial, DialWish
 from retorno.dialling.service import Dialling, dialling
 from retorno.errors import InvalidInput
+from retorno.frozen import Strict
 from retorno.settings import DialSettings, OperationSettings
 from retorno.telemarketing.assignments.model import Worker
 from retorno.telemarketing.operations.service import Operations, operations
@@ -15,10 +16,8 @@ from retorno.telemarketing.setup.service import Setup, setup
 from retorno.telephony.ports import TELEPHONE
 
 
-class CallWish(BaseModel):
+class CallWish(Strict):
     """Which call an agent wants to place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
         default=None, description="In any written form; the customer's first if not said"

@@ -68,5 +68,7 @@ def _known(call: Call) -> tuple[object, ...]:
 
 def call_tracking(settings: CallTrackingSettings) -> CallTracking:
     return CallTracking(
-        OperationStore(settings.operations_table), call_reader(settings), call_rules(settings)
+        OperationStore(settings.operations_table, settings.operations_kept_days),
+        call_reader(settings),
+        call_rules(settings),
     )

@@ -14,10 +14,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.calls.model import Call
 from retorno.errors import Conflict, InvalidInput, NotFound
+from retorno.frozen import Frozen, Strict
 from retorno.telemarketing.assignments.model import (
     WORKED_ON,
     Assignment,
@@ -41,10 +42,6 @@ MAX_CONVERSATION = 20_000
 
 Conversation = Annotated[str, StringConstraints(max_length=MAX_CONVERSATION)]
 Value = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class Stage(StrEnum):
@@ -160,10 +157,8 @@ def opened(before: Assignment, agent: str, now: datetime) -> Step:
     return Step(operation, change)
 
 
-class Edit(Frozen):
+class Edit(Strict):
     """What an agent changes; None leaves it as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     action_type: str | None = Field(
         default=None, min_length=1, max_length=40, description="Brings its script"

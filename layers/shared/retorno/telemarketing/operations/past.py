@@ -117,5 +117,7 @@ def _naming(field: str) -> Iterator[None]:
 
 def history_taking(settings: HistorySettings) -> HistoryTaking:
     return HistoryTaking(
-        OperationStore(settings.operations_table), assignment_store(settings), setup(settings)
+        OperationStore(settings.operations_table, settings.operations_kept_days),
+        assignment_store(settings),
+        setup(settings),
     )

@@ -408,7 +408,7 @@ def operations(settings: OperationSettings) -> Operations:
         do_not_call.put(Wanted(number, Listing(origin=Origin.DISPOSITION)), by, now)
 
     return Operations(
-        OperationStore(settings.operations_table),
+        OperationStore(settings.operations_table, settings.operations_kept_days),
         assignments(settings),
         setup(settings),
         customer_directory(settings),

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from retorno.dynamodb import Write, bind, unavailable_on_trouble, write_together
+from retorno.retention import KeptItem, expiry
 from retorno.telemarketing.operations.model import (
     Operation,
     OperationId,
@@ -50,7 +51,7 @@ class ByAgent(GlobalSecondaryIndex["OperationItem"]):
     started_at = UnicodeAttribute(range_key=True)
 
 
-class OperationItem(Model):
+class OperationItem(KeptItem):
     """`contact` "natal#5f3c…", `entry` "operation#000003", and all of it as JSON.
 
     Or "call#CA5f3c…", "call": the operation in which the call was made, in `operation_id`; or
@@ -76,6 +77,9 @@ class OperationItem(Model):
     by_campaign = ByCampaign()
     by_customer = ByCustomer()
     by_agent = ByAgent()
+
+    def kept_from(self, now: datetime) -> datetime | None:
+        return read(self).ended_at if self.operation else now
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,9 @@ POSITION = ("contact", "entry", "started_at")
 
 
 class OperationStore:
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, kept_days: int = 0) -> None:
         self._item = bind(OperationItem, table_name)
+        self._kept_days = kept_days
 
     def get(self, operation_id: OperationId) -> Operation | None:
         """As it is at this moment. Raises Unavailable."""
@@ -130,6 +135,7 @@ class OperationStore:
                 customer_id=after.customer_id,
                 agent=after.agent,
                 started_at=stamp(after.started_at),
+                expires_at=expiry(after.ended_at, self._kept_days),
             ),
             unchanged,
         )
@@ -140,12 +146,23 @@ class OperationStore:
 
     def linking(self, call_id: str, operation: Operation) -> Write[Any]:
         """Part of a transaction: a call is in one operation, the one it was linked to last."""
-        return Write(self._item(f"{CALL}#{call_id}", CALL, operation_id=operation.operation_id))
+        link = self._item(
+            f"{CALL}#{call_id}",
+            CALL,
+            operation_id=operation.operation_id,
+            expires_at=expiry(operation.started_at, self._kept_days),
+        )
+        return Write(link)
 
     def taking(self, past: PastOperation, operation: Operation, mark: str) -> Write[Any]:
         """Part of a transaction: it holds where this was not taken over before."""
         item = self._item
-        taken = item(*_past_key(past), operation_id=operation.operation_id, mark=mark)
+        taken = item(
+            *_past_key(past),
+            operation_id=operation.operation_id,
+            mark=mark,
+            expires_at=expiry(operation.started_at, self._kept_days),
+        )
         return Write(taken, item.entry.does_not_exist())
 
     def taken(self, past: PastOperation, mark: str) -> Taken | None:
@@ -185,6 +202,12 @@ class OperationStore:
         last = found.last_evaluated_key
         position = {key: last[key]["S"] for key in POSITION} if last else None
         return OperationPage(operations, position)
+
+    def of_customer(self, customer_id: str) -> Iterator[Operation]:
+        """All, as they are at this moment. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.by_customer.query(customer_id):
+                yield from self._read_all([(item.contact, item.entry)])
 
     def begun_in(self, campaign_id: str, period: Period) -> Iterator[Operation]:
         """All of a campaign that began in a period, in that order. Raises Unavailable."""

@@ -12,7 +12,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     model_validator,
@@ -23,6 +22,7 @@ from retorno.calling_rules.model import Purpose
 from retorno.customers.model import Customer, OptionalText, Text
 from retorno.dispositions.model import Code
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.phone import NumberPlan
 
 MAX_SCRIPT_LENGTH = 8_000
@@ -34,10 +34,6 @@ MAX_RELATIVE_DAYS = 366
 T = TypeVar("T", bound="Entry")
 LastingT = TypeVar("LastingT", bound="Lasting")
 ListedT = TypeVar("ListedT", bound="Listed")
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 Name = Annotated[Text, StringConstraints(max_length=120)]

@@ -15,10 +15,9 @@ from itertools import product
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
-
 from retorno.counters.model import Amounts, Cell, Contribution, Image, Told, told
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.telemarketing.assignments.model import Assignment, State
 from retorno.telemarketing.operations.model import ENDED, Operation, Stage
 from retorno.telemarketing.setup.model import OutcomeFlag
@@ -49,14 +48,12 @@ class Grouping(StrEnum):
     DAY = "day"
 
 
-class Gauges(BaseModel):
+class Gauges(Frozen):
     """How customers stand at this moment: `linked` are `not_acted`, `scheduled` and `concluded`
     together; `acted` have had an attempt since they were linked; of `overdue` the time of a
     schedule has come, and nobody acted on it yet; and of these stand `to_team` in the team's
     worklist, since their agent was away.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     linked: int = 0
     not_acted: int = 0
@@ -67,15 +64,13 @@ class Gauges(BaseModel):
     to_team: int = 0
 
 
-class Figures(BaseModel):
+class Figures(Frozen):
     """What came of the operations that ended in a period: each of them is one of `attempts`.
 
     They are `concluded`, or else `scheduled`: ended with a time for the next contact. `timed` are
     those whose handling is known, since they were not imported. Rates are None where there is
     nothing to divide by.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     attempts: int = 0
     concluded: int = 0

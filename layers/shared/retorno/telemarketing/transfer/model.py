@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from retorno.customers.model import Customer, OptionalText
+from retorno.frozen import Strict
 from retorno.telemarketing.assignments.model import LISTED, AgentName, Priority, State
 from retorno.text import fold
 from retorno.times import Period
@@ -16,10 +17,8 @@ from retorno.times import Period
 MAX_AGENTS = 50
 
 
-class Asked(BaseModel):
+class Asked(Strict):
     """As it is asked for, and kept with the job."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def parameters(self) -> Mapping[str, Any]:
         return self.model_dump(mode="json")

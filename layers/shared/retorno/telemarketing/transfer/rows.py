@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from retorno.customers.model import Customer, Document, Sought, Text
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen
 from retorno.imports.model import Problem, Row, Vocabulary
 from retorno.phone import NumberPlan
 from retorno.telemarketing.assignments.model import AgentName, Entry, Priority
@@ -105,10 +106,6 @@ _AGENT: TypeAdapter[str] = TypeAdapter(AgentName)
 _PRIORITY: TypeAdapter[int] = TypeAdapter(Priority)
 _VALUE: TypeAdapter[Decimal] = TypeAdapter(Value)
 _CONVERSATION: TypeAdapter[str] = TypeAdapter(Conversation)
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class LinkTold(Frozen):

@@ -1,0 +1,343 @@
+"""Erasing and exporting one person's data, and holds that forbid erasing it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from retorno.callbacks.personal_data import contacts_of_person
+from retorno.calling_rules.model import Listing, Origin, Scope
+from retorno.calling_rules.personal_data import do_not_call_of_person
+from retorno.calling_rules.service import DoNotCallList, Wanted, do_not_call_list
+from retorno.calls.personal_data import calls_of_person
+from retorno.customers.model import Customer
+from retorno.customers.personal_data import CustomersOfPerson, customers_of_person
+from retorno.dialling.personal_data import dials_of_person
+from retorno.dynamodb import Refused
+from retorno.errors import Conflict, InvalidInput, NotFound
+from retorno.messages.personal_data import conversations_of_person
+from retorno.personal_data.files import Bucket, FilesOfPerson
+from retorno.personal_data.model import (
+    LOOKS_AGAIN_AFTER,
+    ErasureWish,
+    Hold,
+    HoldWish,
+    Kind,
+    PersonWish,
+    Request,
+    State,
+    masked,
+    request_id_of,
+)
+from retorno.personal_data.store import PersonalDataStore
+from retorno.persons import Erased, Person, PersonalData
+from retorno.phone import ERASED, NumberPlan, PhoneNumber, match_key
+from retorno.promises.personal_data import promises_of_person
+from retorno.quotes.personal_data import quotes_of_person
+from retorno.realtime.personal_data import sights_of_person
+from retorno.recovery.personal_data import missed_calls_of_person
+from retorno.settings import FulfilPersonalDataSettings, PersonalDataSettings
+from retorno.telemarketing.assignments.personal_data import assignments_of_person
+from retorno.telemarketing.operations.personal_data import operations_of_person
+from retorno.times import stamp
+from retorno.work import WorkQueue
+
+# A function has 15 minutes; what it is at when the time is over may take some.
+WORK_SECONDS = 600.0
+
+KIND = "kind"
+REQUEST = "request_id"
+
+
+class Persons:
+    """Says who is meant by a number, and by a customer."""
+
+    def __init__(self, customers: CustomersOfPerson, plan: NumberPlan) -> None:
+        self._customers = customers
+        self._plan = plan
+
+    def meant(self, wish: PersonWish) -> Person:
+        """By a number it is that number's owner: the customer who has it as their own, if there is
+        one, and nobody's other numbers. By a customer it is all of them, and those of their numbers
+        that no other customer has.
+
+        Raises InvalidInput for what is no number; Conflict for the number of several customers;
+        NotFound; Unavailable.
+        """
+        if wish.customer_id is not None:
+            return self._customer(wish.customer_id)
+        number = self.number(wish.number or "")
+        own = [each.customer for each in self._customers.own(number.match_key)]
+        if len(own) > 1:
+            raise Conflict("several customers have this number: say which, by customer_id")
+        return _person([number.e164], own)
+
+    def number(self, written: str) -> PhoneNumber:
+        """Raises InvalidInput."""
+        number = self._plan.parse(written)
+        if number is None:
+            raise InvalidInput("number", "is not a phone number")
+        return number
+
+    def _customer(self, customer_id: str) -> Person:
+        stored = self._customers.one(customer_id)
+        if stored is None:
+            raise NotFound("there is no such customer")
+        customer = stored.customer
+        reached = (customer, *customer.branches, *customer.contacts)
+        numbers = dict.fromkeys(number for each in reached for _, number in each.lines())
+        theirs = [
+            number
+            for number in numbers
+            if self._customers.holders(match_key(number)) == {customer_id}
+        ]
+        return _person(theirs, [customer])
+
+
+def _person(numbers: Sequence[str], customers: Sequence[Customer]) -> Person:
+    return Person(
+        pseudonyms={number: f"{ERASED}{uuid4().hex}" for number in numbers},
+        customers=tuple(customer.customer_id for customer in customers),
+        words=tuple(word for customer in customers for word in _words(customer)),
+    )
+
+
+def _words(customer: Customer) -> list[str]:
+    """What a file may name them by. A single name is many people's."""
+    names = [name for name in (customer.name,) if " " in name]
+    return [*names, *([customer.document] if customer.document else [])]
+
+
+class PersonalDataRequests:
+    """What people ask for."""
+
+    def __init__(
+        self,
+        store: PersonalDataStore,
+        persons: Persons,
+        forbidden: DoNotCallList,
+        queue: WorkQueue,
+        files: Bucket,
+    ) -> None:
+        self._store = store
+        self._persons = persons
+        self._forbidden = forbidden
+        self._queue = queue
+        self._files = files
+
+    def erase(self, wish: ErasureWish, key: str, user: str, now: datetime) -> Request:
+        """Asked again with the same key it is the same erasure.
+
+        Raises InvalidInput, NotFound; Conflict where a hold forbids it, or where the number is
+        several customers'; Unavailable.
+        """
+        asked = self._asked(Kind.ERASURE, key, user, now)
+        if asked:
+            return asked
+        person = self._persons.meant(wish)
+        for number_key in person.number_keys:
+            if hold := self._store.hold(number_key):
+                since = f"{hold.placed_at:%Y-%m-%d}"
+                raise Conflict(f"held by {hold.placed_by} since {since}: {hold.reason}")
+        if wish.also_do_not_call:
+            listing = Listing(origin=Origin.CUSTOMER, scope=Scope.ALL)
+            for number in person.pseudonyms:
+                self._forbidden.put(Wanted(number, listing), user, now)
+        return self._begin(Kind.ERASURE, wish, person, key, user, now)
+
+    def export(self, wish: PersonWish, key: str, user: str, now: datetime) -> Request:
+        """Asked again with the same key it is the same export.
+
+        Raises InvalidInput, NotFound; Conflict where the number is several customers'; Unavailable.
+        """
+        asked = self._asked(Kind.EXPORT, key, user, now)
+        return asked or self._begin(Kind.EXPORT, wish, self._persons.meant(wish), key, user, now)
+
+    def _asked(self, kind: Kind, key: str, user: str, now: datetime) -> Request | None:
+        found = self._store.request(kind, request_id_of(kind, user, key))
+        if found and not found.is_over:
+            # Whoever asked first may not have come to this.
+            self._send(found, now)
+        return found
+
+    def _begin(
+        self, kind: Kind, wish: PersonWish, person: Person, key: str, user: str, now: datetime
+    ) -> Request:
+        request = Request(
+            request_id=request_id_of(kind, user, key),
+            kind=kind,
+            known_as=wish.customer_id or masked(next(iter(person.pseudonyms))),
+            reason=wish.reason,
+            asked_at=now,
+            asked_by=user,
+            person=person,
+        )
+        try:
+            request = self._store.save(request)
+        except Refused:
+            request = self.one(kind, request.request_id)
+        self._send(request, now)
+        return request
+
+    def _send(self, request: Request, now: datetime) -> None:
+        self._queue.send({KIND: request.kind, REQUEST: request.request_id}, now)
+
+    def one(self, kind: Kind, request_id: str) -> Request:
+        """Raises NotFound, Unavailable."""
+        found = self._store.request(kind, request_id)
+        if found is None:
+            raise NotFound(f"there is no such {kind}")
+        return found
+
+    def download_url(self, request: Request) -> str | None:
+        """None while there is no file yet."""
+        return self._files.export_url(request.request_id) if request.state is State.DONE else None
+
+    # --- Holds ------------------------------------------------------------------------------------
+
+    def hold(self, number: str, wish: HoldWish, user: str, now: datetime) -> Hold:
+        """Placed again it has the last reason. An erasure that has begun stops.
+
+        Raises InvalidInput, Unavailable.
+        """
+        parsed = self._persons.number(number)
+        hold = Hold(number=parsed.e164, reason=wish.reason, placed_at=now, placed_by=user)
+        self._store.place(parsed.match_key, hold)
+        return hold
+
+    def held(self, number: str) -> Hold:
+        """Raises InvalidInput, NotFound, Unavailable."""
+        found = self._store.hold(self._persons.number(number).match_key)
+        if found is None:
+            raise NotFound("there is no hold on this number")
+        return found
+
+    def lift(self, number: str) -> None:
+        """Raises InvalidInput, NotFound, Unavailable."""
+        self.held(number)
+        self._store.lift(self._persons.number(number).match_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look rewrote, by name; what is in somebody's hands; and whether it saw all."""
+
+    items: Counter[str]
+    waits_for: Sequence[str]
+    whole: bool
+
+
+class Fulfilment:
+    """Does what was asked for. The order of `contexts` counts: nobody is dialled any more before
+    anything else, missed calls go before their calls, and customers last, by whom others are found.
+    """
+
+    def __init__(
+        self,
+        store: PersonalDataStore,
+        contexts: Sequence[PersonalData],
+        queue: WorkQueue,
+        files: Bucket,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._contexts = contexts
+        self._queue = queue
+        self._files = files
+        self._stopwatch = stopwatch
+
+    def take(self, body: str, now: datetime) -> None:
+        """Of the queue. Told twice, or broken off anywhere, it does no harm. Raises Unavailable."""
+        message = self._queue.read(body, now)
+        if message is None:
+            return
+        request = self._store.request(Kind(message[KIND]), message[REQUEST])
+        if request is None or request.person is None:
+            return
+        # Somebody else who is at it writes what became of it.
+        with suppress(Refused):
+            if request.kind is Kind.EXPORT:
+                self._export(request, request.person, now)
+            else:
+                self._erase(request, request.person, now)
+
+    def resume(self, now: datetime) -> int:
+        """Has all that is not over looked at again. Says how many. Raises Unavailable."""
+        messages = [{KIND: kind.value, REQUEST: found} for kind, found in self._store.open()]
+        self._queue.send_all(messages, now)
+        return len(messages)
+
+    def _erase(self, request: Request, person: Person, now: datetime) -> None:
+        if any(self._store.hold(number_key) for number_key in person.number_keys):
+            self._store.save(request.ended(State.HELD, now))
+            return
+        look = self._look(person, now)
+        looked = request.looked(look.items, look.waits_for, now, whole=look.whole)
+        self._store.save(looked)
+        if not looked.is_over:
+            message = {KIND: looked.kind.value, REQUEST: looked.request_id}
+            self._queue.send(message, now, now + LOOKS_AGAIN_AFTER if look.whole else None)
+
+    def _look(self, person: Person, now: datetime) -> Look:
+        deadline = self._stopwatch() + WORK_SECONDS
+        items: Counter[str] = Counter()
+        waits_for: dict[str, None] = {}
+        for context in self._contexts:
+            for erased in context.erase(person, now):
+                if erased is Erased.LATER:
+                    waits_for[context.name] = None
+                else:
+                    items[context.name] += 1
+                if self._stopwatch() > deadline:
+                    return Look(items, list(waits_for), whole=False)
+        return Look(items, list(waits_for), whole=True)
+
+    def _export(self, request: Request, person: Person, now: datetime) -> None:
+        data = {context.name: list(context.show(person)) for context in self._contexts}
+        content = {
+            "numbers": list(person.pseudonyms),
+            "customers": list(person.customers),
+            "made_at": stamp(now),
+            "data": data,
+        }
+        self._files.put_export(request.request_id, content)
+        items = {name: len(found) for name, found in data.items() if found}
+        self._store.save(request.model_copy(update={"items": items}).ended(State.DONE, now))
+
+
+def personal_data_requests(settings: PersonalDataSettings) -> PersonalDataRequests:
+    return PersonalDataRequests(
+        PersonalDataStore(settings.personal_data_table),
+        Persons(customers_of_person(settings), settings.number_plan),
+        do_not_call_list(settings),
+        WorkQueue(settings.personal_data_queue),
+        Bucket(settings.files_bucket),
+    )
+
+
+def fulfilment(settings: FulfilPersonalDataSettings) -> Fulfilment:
+    files = Bucket(settings.files_bucket)
+    contexts: tuple[PersonalData, ...] = (
+        contacts_of_person(settings),
+        promises_of_person(settings),
+        dials_of_person(settings),
+        conversations_of_person(settings),
+        quotes_of_person(settings),
+        operations_of_person(settings),
+        assignments_of_person(settings),
+        missed_calls_of_person(settings),
+        calls_of_person(settings),
+        sights_of_person(settings),
+        do_not_call_of_person(settings),
+        FilesOfPerson((files, Bucket(settings.kept_payloads_bucket))),
+        customers_of_person(settings),
+    )
+    return Fulfilment(
+        PersonalDataStore(settings.personal_data_table),
+        contexts,
+        WorkQueue(settings.personal_data_queue),
+        files,
+    )

@@ -1,0 +1,160 @@
+"""What a function was never told of is mended, once it looks again at all that it follows."""
+
+import io
+import json
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.support.clock import StoppedClock
+from tests.support.dashboard import Wallboard
+from tests.support.deployment import Deployment, deployed, forget
+from tests.support.functions import functions
+from tests.support.histories import BEGINNING, plausible_day
+from tools import look_again
+from tools.deployed import Deployed
+
+SEED, CALLS, AT_ONCE = 1, 15, 6
+DECIDED = ("recoveries", "answers", "counters")
+# How often something was written, and what was counted of what is no more.
+NOT_COMPARED = frozenset({"revision", "version", "call_revision"})
+LEDGER = {"S": "ledger"}
+
+
+class Lambda:
+    """The deployment's functions and what they follow, as Lambda tells of them."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def get_paginator(self, operation: str) -> "Lambda":
+        assert operation == "list_event_source_mappings"
+        return self
+
+    def paginate(self, FunctionName: str) -> list[Any]:  # noqa: N803 - boto3's own
+        followed = [
+            event["Properties"]
+            for event in functions()[FunctionName]["Events"].values()
+            if event["Type"] == "DynamoDB"
+        ]
+        return [
+            {
+                "EventSourceMappings": [
+                    {
+                        **each,
+                        "FunctionArn": FunctionName,
+                        "EventSourceArn": self._stream(each["Stream"]["Fn::GetAtt"][0]),
+                    }
+                    for each in followed
+                    if each["Stream"]["Fn::GetAtt"][0] != "MessagesTable"
+                ]
+            }
+        ]
+
+    def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+        answer = self._deployment.call(FunctionName, json.loads(Payload))
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+    def _stream(self, table: str) -> str:
+        described = boto3.client("dynamodb").describe_table(TableName=self._deployment.name(table))
+        return described["Table"]["LatestStreamArn"]
+
+
+def the_day(deployment: Deployment, clock: StoppedClock) -> None:
+    board, events = Wallboard(deployment, clock), plausible_day(Random(SEED), CALLS)
+    for first in range(0, len(events), AT_ONCE):
+        board.tell(events[first : first + AT_ONCE])
+        deployment.work()
+    deployment.count()
+
+
+def decided() -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for table in DECIDED:
+        items = boto3.client("dynamodb").scan(TableName=table)["Items"]
+        told = [
+            {name: value for name, value in item.items() if name not in NOT_COMPARED}
+            for item in items
+            if item.get("cell") != LEDGER
+        ]
+        found[table] = sorted(told, key=repr)
+    return found
+
+
+@cache
+def as_it_should_be() -> dict[str, list[dict[str, Any]]]:
+    deployment = deployed()
+    the_day(deployment, StoppedClock(BEGINNING))
+    return decided()
+
+
+@pytest.mark.usefixtures("deployment")
+@pytest.mark.parametrize("function", ["MatchRecoveries", "FollowCalls", "AnnounceChanges"])
+def test_what_was_lost_is_as_though_it_had_been_told(
+    function: str, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = as_it_should_be()
+    forget()
+    forgetful, random = deployed(), Random(SEED)
+    tell: Callable[..., Any] = forgetful.call
+
+    def tell_some(name: str, event: Any) -> Any:
+        is_lost = name == function and random.random() < 0.6
+        return {"batchItemFailures": []} if is_lost else tell(name, event)
+
+    monkeypatch.setattr(forgetful, "call", tell_some)
+    the_day(forgetful, clock)
+    assert decided() != wanted
+
+    monkeypatch.setattr(forgetful, "call", tell)
+    monkeypatch.setattr(look_again, "INVOCATIONS_AT_ONCE", 1)
+    asked = Lambda(forgetful)
+    monkeypatch.setattr(
+        Deployed, "client", lambda _, name, *__: asked if name == "lambda" else boto3.client(name)
+    )
+    stack = Deployed(boto3.Session(), None, forgetful.tables)
+    assert not any(each.failed for each in look_again.look_again(stack, function))
+    forgetful.count()
+    assert decided() == wanted
+
+
+class Fragile(Lambda):
+    """Breaks off at more than two at once, at what is bad, and from some moment on at anything."""
+
+    def __init__(self, deployment: Deployment, bad: str = "", works: int = 1000) -> None:
+        super().__init__(deployment)
+        self.bad, self.works = bad, works
+        self.seen: list[str] = []
+
+    def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+        records = json.loads(Payload)["Records"]
+        keys = [each["dynamodb"]["Keys"]["number_key"]["S"] for each in records]
+        self.works -= 1
+        if self.works < 0 or len(keys) > 2 or self.bad in keys:
+            return {"Payload": io.BytesIO(b'{"errorMessage": "no"}'), "FunctionError": "Unhandled"}
+        self.seen += keys
+        return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
+
+
+@pytest.mark.parametrize(
+    ("bad", "works", "failed"), [("", 1000, 0), ("+5511900000003", 1000, 1), ("", 0, 5)]
+)
+def test_what_breaks_off_comes_again_in_halves(
+    bad: str, works: int, failed: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [f"+551190000000{number}" for number in range(5)]
+    for number in numbers:
+        item = {"number_key": {"S": number}, "origin": {"S": "customer"}}
+        boto3.client("dynamodb").put_item(TableName="do-not-call", Item=item)
+    asked = Fragile(deployment, bad or "none", works)
+    monkeypatch.setattr(
+        Deployed, "client", lambda _, name, *__: asked if name == "lambda" else boto3.client(name)
+    )
+    stack = Deployed(boto3.Session(), None, {"DoNotCallTable": "do-not-call"})
+    (looked,) = look_again.look_again(stack, "FollowDoNotCall")
+    assert looked == look_again.Looked("DoNotCallTable", 5, failed)
+    assert sorted(asked.seen) == ([] if not works else [each for each in numbers if each != bad])

@@ -1,0 +1,69 @@
+"""One person's data on the deployed stack: with its rights, its queue and its streams."""
+
+from typing import Any
+
+import pytest
+
+from retorno import clock
+from tests.support.api import Api, eventually
+
+NUMBER = "+5548987654321"
+PATH = "/personal-data/erasures"
+WISH = {"number": NUMBER, "reason": "pedido 17"}
+
+
+def tell(api: Api, call_id: str, stage: str) -> None:
+    event = {
+        "event_id": f"{call_id}-{stage}",
+        "call_id": call_id,
+        "stage": stage,
+        "occurred_at": clock.now().isoformat(),
+        "direction": "inbound",
+        "from": NUMBER,
+        "queue": "dados",
+    }
+    assert api.calls([event]).status == 200
+
+
+def missed(api: Api) -> dict[str, Any]:
+    return next(api.missed(queue="dados"), {})
+
+
+@pytest.mark.parametrize("role", [None, "agent", "supervisor"])
+def test_an_admin_alone_erases(api: Api, role: str | None) -> None:
+    refused = api.send("POST", PATH, WISH, role, Idempotency_Key="k1")
+    assert refused.status == (403 if role else 401)
+
+
+def test_a_person_is_exported_held_and_erased(api: Api) -> None:
+    customer = {"name": "Joana Prado", "phone": NUMBER}
+    customer_id = api.post("/customers", customer).body["customer_id"]
+    for stage in ("queued", "cancelled"):
+        tell(api, "dados-1", stage)
+    assert eventually(lambda: missed(api), bool)
+
+    asked = api.send("POST", "/personal-data/exports", WISH, Idempotency_Key="k1")
+    assert asked.status == 202, asked.body
+    path = asked.headers["Location"]
+    exported = eventually(lambda: api.get(path).body, lambda it: it["state"] == "done")
+    file = api.get_file(exported["url"]).decode()
+    assert ("Joana Prado" in file, "dados-1" in file) == (True, True)
+
+    hold = "/personal-data/holds/%2B5548987654321"
+    assert api.put(hold, {"reason": "processo 12"}, role="admin").status == 200
+    held = api.send("POST", PATH, WISH, "admin", Idempotency_Key="k1")
+    assert (held.status, "processo 12" in held.body["detail"]) == (409, True)
+    assert api.delete(hold, role="admin").status == 204
+
+    asked = api.send("POST", PATH, WISH, "admin", Idempotency_Key="k1")
+    assert asked.status == 202, asked.body
+    path = asked.headers["Location"]
+    looked = eventually(lambda: api.get(path, role="admin").body, lambda it: it["looks"] >= 1)
+    assert looked["items"]["calls"] == looked["items"]["missed_calls"] == 1, looked
+    shown = eventually(
+        lambda: api.get("/calls/dados-1").body, lambda it: it["number"].startswith("erased-")
+    )
+    assert shown["number"].startswith("erased-")
+    found = eventually(lambda: missed(api), lambda it: it.get("number") != NUMBER)
+    assert (found["number"], found["state"]) == (shown["number"], "open")
+    assert api.get(f"/customers/{customer_id}").status == 404
