@@ -161,7 +161,6 @@ class TestBodies:
             b'{"events": ' + b"9" * 5_000 + b"}",
             b'{"events": [], "events": NaN}',
             gzip.compress(b'{"events": []}'),
-            '{"events": []}'.encode("utf-16"),
             b"\x00" * 1_000,
         ],
     )
@@ -315,9 +314,6 @@ class TestLive:
         self, connection: ClientConnection
     ) -> None:
         for text in [
-            "null",
-            "[" * 10_000,
-            '{"action": "subscribe", "after": ' + "9" * 5_000 + "}",
             '{"action": "subscribe", "after": -1}',
             '{"action": "subscribe", "after": NaN}',
             '{"action": "subscribe", "after": 1e400}',
