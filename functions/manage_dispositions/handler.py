@@ -37,6 +37,7 @@ def change(code: Annotated[Code, Path()], meaning: Annotated[Meaning, Body()]) -
     "/dispositions/<code>",
     tags=["dispositions"],
     summary="Retires a disposition: it is given no more, and the calls that have it keep it",
+    status_code=204,
 )
 def retire(code: Annotated[Code, Path()]) -> Response[str]:
     catalogue().retire(code)
