@@ -257,6 +257,13 @@ class TestRights:
             "DELETE /wait-policies/{queue}",
             "GET /wait-compliance",
             "GET /wait-breaches",
+            "POST /personal-data/erasures",
+            "GET /personal-data/erasures/{erasure_id}",
+            "POST /personal-data/exports",
+            "GET /personal-data/exports/{export_id}",
+            "GET /personal-data/holds/{number}",
+            "PUT /personal-data/holds/{number}",
+            "DELETE /personal-data/holds/{number}",
         ]
 
     @pytest.mark.parametrize("groups", ["[]", "[customer]", "[agents]", "[Admin]"])
