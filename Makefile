@@ -21,6 +21,8 @@ DAY :=
 STACK :=
 QUEUE :=
 FUNCTION :=
+TABLE :=
+FROM :=
 DRY :=
 HOURS :=
 ARCH := arm64
@@ -34,8 +36,8 @@ PERSON = "$(or $(NUMBER),$(CUSTOMER),$(error Whose? Say NUMBER=… or CUSTOMER=�
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail apply-retention failures redrive look-again erase export-person test test-unit lint \
-	format openapi build check-build check clean
+	report-voicemail apply-retention failures redrive look-again copy-back erase export-person \
+	test test-unit bench bench-starts lint format openapi architecture build check-build check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -45,6 +47,10 @@ sam-build = python=$$(tools/find_python.sh 3.13) || exit 1; \
 	PATH="$$(dirname "$$python"):$$PATH"; \
 	$(call quietly,LAYER_ARCH=$(1:arm64=aarch64) $(BIN)/sam build --parallel \
 		--parameter-overrides Architecture=$(1) --build-dir .aws-sam/$(2)); \
+	for code in .aws-sam/$(2)/*/functions; do \
+		"$$python" -m compileall -q --invalidation-mode unchecked-hash \
+			-s "$${code%/functions}" -p /var/task "$$code" || exit 1; \
+	done; \
 	echo "Built for $(1): .aws-sam/$(2)"
 
 help: ## Lists the commands
@@ -108,6 +114,10 @@ look-again: $(VENV)/ready ## Has a function look again at all that it follows; F
 	@$(BIN)/python -m tools.look_again $(or $(FUNCTION),$(error Which? Say FUNCTION=…)) \
 		$(STACK:%=--stack %)
 
+copy-back: $(VENV)/ready ## Puts back what a table lost; TABLE=, FROM= a restored one, DRY=1, STACK=
+	@$(BIN)/python -m tools.copy_back $(or $(TABLE),$(error Which? Say TABLE=…)) \
+		$(or $(FROM),$(error Whence? Say FROM=…)) $(if $(DRY),--dry) $(STACK:%=--stack %)
+
 erase: $(VENV)/ready ## Erases one person; NUMBER= or CUSTOMER=, REASON=, and STACK= in AWS
 	@$(BIN)/python -m tools.personal_data erase $(PERSON)
 
@@ -119,6 +129,15 @@ test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 
 test-unit: $(VENV)/ready ## Runs the tests that take no cloud
 	@$(BIN)/pytest --quiet tests/unit
+
+bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/performance.md
+	@for part in ingestion budgets growth dollars; do \
+		echo "$$part:"; $(BIN)/python -m benchmarks.$$part || exit 1; echo; \
+	done
+
+bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures the CPU of cold starts, as built: Linux
+	@$(call sam-build,$(patsubst aarch64,arm64,$(shell uname -m)),host)
+	@$(BIN)/python -m benchmarks.cold_start
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet
@@ -134,6 +153,9 @@ format: $(VENV)/ready ## Formats the code
 
 openapi: $(VENV)/ready ## Writes the description of the API, from its routes
 	@$(BIN)/python -m tools.describe_api
+
+architecture: $(VENV)/ready ## Draws docs/architecture.md, from the template
+	@$(BIN)/python -m tools.draw_architecture
 
 build: $(VENV)/ready ## Builds what sam deploy takes; ARCH=x86_64 for stacks of that Architecture
 	@$(call sam-build,$(ARCH),build)

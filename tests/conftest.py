@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
-from botocore.session import get_session
 from hypothesis import settings
 from moto import mock_aws
 from moto.core.config import DefaultConfig
@@ -81,10 +80,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
     return stopped
 
 
-# boto3 and PynamoDB would read botocore's megabytes of JSON again in every test, and put each
-# client together from them.
+# boto3 would read botocore's megabytes of JSON again in every test, and put each client together
+# from them.
 MOTO: Final[DefaultConfig] = {"core": {"reset_boto3_session": False}}
-one_session = cache(get_session)
 new_client = boto3.client
 
 
@@ -102,7 +100,6 @@ def one_client(service: str, **options: Any) -> Any:
 def moto() -> Iterator[None]:
     """AWS in this process, with nothing in it."""
     with pytest.MonkeyPatch.context() as patch, mock_aws(config=MOTO):
-        patch.setattr("pynamodb.connection.base.get_session", one_session)
         patch.setattr(boto3, "client", one_client)
         yield
 

@@ -9,15 +9,11 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import emulator
-from local.aws import REGION, session
+from local.aws import REGION
 from local.errors import CloudError
-from local.stack import HOME, Stack
 from retorno import clock
 from retorno.agents.store import AgentItem
 from retorno.callbacks.store import ContactItem
@@ -34,9 +30,7 @@ from retorno.telemarketing.assignments.store import EntryItem
 from retorno.telemarketing.operations.store import OperationItem
 from retorno.voicemail.store import AnswerItem
 from retorno.waits.store import WaitItem
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
+from tools.deployed import Deployed
 
 # The days that hold for each table, as its functions are told them.
 CALLS, MESSAGES, OPERATIONS = "CALLS_KEPT_DAYS", "MESSAGES_KEPT_DAYS", "OPERATIONS_KEPT_DAYS"
@@ -78,54 +72,40 @@ def apply(item: type[KeptItem], kept_days: int, now: datetime) -> tuple[int, int
 def main() -> int:
     options = _options()
     try:
-        resources, variables = _in_aws(options.stack) if options.stack else _in_embedded_cloud()
+        deployed = Deployed.find(options.stack)
+        days_of = _variables(deployed)
+        _reach(deployed)
         for table, (item, days) in TABLES.items():
-            kept_days = int(variables[days])
+            kept_days = int(days_of[days])
             if not kept_days:
                 print(f"{table}: kept for ever")
                 continue
-            found, given = apply(bind(item, resources[table]), kept_days, clock.now())
-            print(
-                f"{table}: {given} items expire {kept_days} days after they were over; "
-                f"{found - given} stay"
-            )
-    except (CloudError, BotoCoreError, ClientError, Unavailable) as error:
+            found, given = apply(bind(item, deployed.name(table)), kept_days, clock.now())
+            stays = f"{found - given} stay, as they are open"
+            print(f"{table}: {given} will expire, kept for {kept_days} days; {stays}")
+    except (CloudError, LookupError, BotoCoreError, ClientError, Unavailable) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-# The names of a stack's resources, and the variables of its functions.
-Deployed = tuple[Mapping[str, str], Mapping[str, str]]
+def _variables(deployed: Deployed) -> Mapping[str, str]:
+    answer = deployed.client("lambda").get_function_configuration(FunctionName=deployed.name(TOLD))
+    variables: Mapping[str, str] = answer["Environment"]["Variables"]
+    return variables
 
 
-def _in_embedded_cloud() -> Deployed:
-    emulator.require(HOME)
-    stack = Stack.read()
-    # Stores make their own clients.
+def _reach(deployed: Deployed) -> None:
+    """Stores make their own clients: for the embedded cloud these are told where that is."""
+    if deployed.endpoint_url is None:
+        return
     os.environ.pop("AWS_PROFILE", None)
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_ENDPOINT_URL": deployed.endpoint_url,
     }
-    client = session().client("lambda", endpoint_url=stack.endpoint_url)
-    return stack.resources, _variables(client, stack.resources[TOLD])
-
-
-def _in_aws(stack: str) -> Deployed:
-    pages = boto3.client("cloudformation").get_paginator("list_stack_resources")
-    resources = {
-        each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
-        for page in pages.paginate(StackName=stack)
-        for each in page["StackResourceSummaries"]
-    }
-    return resources, _variables(boto3.client("lambda"), resources[TOLD])
-
-
-def _variables(client: "LambdaClient", function: str) -> Mapping[str, str]:
-    return client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
 
 
 def _options() -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 
-from retorno.http import PROBLEM, RIGHTS, Api
+from retorno.http import JSON, PROBLEM, RIGHTS, Api
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 DOCUMENT = FUNCTIONS / "describe_api" / "openapi.json"
@@ -18,47 +18,8 @@ DOCUMENT = FUNCTIONS / "describe_api" / "openapi.json"
 # Errors in a form that `retorno.http` does not use.
 POWERTOOLS_ERRORS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 
-# What the state of things may forbid.
-CONFLICTING = {
-    "POST /missed-calls/{call_id}/dismiss",
-    "POST /voicemail-reviews/{call_id}",
-    "POST /calls/{call_id}/notes",
-    "PUT /dispositions/{code}",
-    "POST /customers",
-    "PUT /customers/{customer_id}",
-    "DELETE /agents/{agent}",
-    "POST /callbacks",
-    "PUT /callbacks/{callback_id}",
-    "DELETE /callbacks/{callback_id}",
-    "POST /callback-requests",
-    "PUT /telemarketing/action-types/{code}",
-    "PUT /telemarketing/outcomes/{code}",
-    "PUT /telemarketing/no-contact-reasons/{code}",
-    "POST /telemarketing/filters",
-    "PUT /telemarketing/filters/{filter_id}",
-}
-
-# What is written in place of what was seen.
-CONDITIONAL = {
-    "PUT /customers/{customer_id}",
-    "DELETE /customers/{customer_id}",
-    "PUT /agents/{agent}",
-    "DELETE /agents/{agent}",
-    "PUT /callbacks/{callback_id}",
-    "DELETE /callbacks/{callback_id}",
-    "PUT /menus/{menu}",
-    "DELETE /menus/{menu}",
-    "PUT /telemarketing/campaigns/{campaign}",
-    "DELETE /telemarketing/campaigns/{campaign}",
-    "PUT /telemarketing/action-types/{code}",
-    "DELETE /telemarketing/action-types/{code}",
-    "PUT /telemarketing/outcomes/{code}",
-    "DELETE /telemarketing/outcomes/{code}",
-    "PUT /telemarketing/no-contact-reasons/{code}",
-    "DELETE /telemarketing/no-contact-reasons/{code}",
-    "PUT /telemarketing/filters/{filter_id}",
-    "DELETE /telemarketing/filters/{filter_id}",
-}
+# What they are asked for need not be there, though no path names it.
+OF_WHAT_MAY_BE_MISSING = {"GET /telemarketing/worklist"}
 
 REFUSALS = {
     HTTPStatus.UNAUTHORIZED: "No token or signature, or one that does not hold",
@@ -66,12 +27,14 @@ REFUSALS = {
     HTTPStatus.NOT_FOUND: "There is no such thing",
     HTTPStatus.CONFLICT: "Its state does not allow it",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More than is taken at once",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json",
     HTTPStatus.PRECONDITION_FAILED: "It was changed since the version that If-Match names",
     HTTPStatus.PRECONDITION_REQUIRED: "If-Match does not say which version was seen",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request cannot be so",
     HTTPStatus.SERVICE_UNAVAILABLE: "Nothing was done; try again",
 }
 
+PROBLEM_PLACE = "#/components/schemas/Problem"
 PROBLEM_SCHEMA = {
     "title": "Problem",
     "description": "A problem document of RFC 9457",
@@ -91,6 +54,13 @@ PROBLEM_SCHEMA = {
             },
         },
     },
+}
+
+# API Gateway's own answer to a token that does not hold.
+GATEWAY_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["message"],
+    "properties": {"message": {"type": "string"}},
 }
 
 
@@ -157,35 +127,59 @@ def _led(function: str, described: dict[str, Any], ambiguous: set[str]) -> dict[
 
 
 def _definitions(described: dict[str, Any]) -> dict[str, Any]:
-    """Moves what pydantic defines within the schema of the webhook's events to the components."""
+    """Moves what pydantic defines within the schema of the webhook's events to the components, by
+    names of its own: an event's `Stage` is no operation's.
+    """
     content = described["paths"]["/webhooks/calls"]["post"]["requestBody"]["content"]
     event = content["application/json"]["schema"]["properties"]["events"]["items"]
-    definitions: dict[str, Any] = event.pop("$defs")
-    return definitions
+    return {f"Event{name}": meaning for name, meaning in event.pop("$defs").items()}
 
 
 def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
-    statuses = [HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE]
     if route in RIGHTS:
         operation["security"] = [{"token": []}]
         operation["description"] = f"For {', '.join(sorted(RIGHTS[route]))}."
-        statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
-    elif route.startswith("POST"):
-        statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
-    if "{" in route or "/me" in route:
-        statuses.append(HTTPStatus.NOT_FOUND)
-    if route.endswith("/import"):
-        statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    if route in CONFLICTING:
-        statuses.append(HTTPStatus.CONFLICT)
-    if route in CONDITIONAL:
-        statuses += [HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED]
-    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status in statuses:
+    for status in _refusals(operation, route):
+        content: dict[str, Any] = {PROBLEM: {"schema": {"$ref": PROBLEM_PLACE}}}
+        if status is HTTPStatus.UNAUTHORIZED and route in RIGHTS:
+            content[JSON] = {"schema": GATEWAY_SCHEMA}
         operation["responses"][str(status.value)] = {
             "description": REFUSALS[status],
             "content": content,
         }
+
+
+def _refusals(operation: dict[str, Any], route: str) -> Iterator[HTTPStatus]:
+    """What a route may answer beside its own: to some more than they ever do, and never less."""
+    yield from (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+    if route in RIGHTS:
+        yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    elif route.startswith("POST"):
+        yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if route == "GET /webhooks/whatsapp":
+        yield from (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
+    if not route.startswith("GET"):
+        yield HTTPStatus.CONFLICT
+    if "{" in route or "/me" in route or route in OF_WHAT_MAY_BE_MISSING or _changes(route):
+        yield HTTPStatus.NOT_FOUND
+    if _changes(route) and "requestBody" in operation:
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if JSON in operation["requestBody"]["content"]:
+            yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "if-match":
+            parameter["required"] = _is_of_what_is_there(route)
+            yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+
+
+def _changes(route: str) -> bool:
+    return route in RIGHTS and not route.startswith("GET")
+
+
+def _is_of_what_is_there(route: str) -> bool:
+    """PUT makes what is not there, but where POST does."""
+    method, _, path = route.partition(" ")
+    return method != "PUT" or f"POST {path.rpartition('/')[0]}" in RIGHTS
 
 
 def text() -> str:

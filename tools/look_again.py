@@ -65,6 +65,8 @@ def _look(deployed: Deployed, client: Any, mapping: Record) -> tuple[int, int]:
             batches = [records[first : first + size] for first in range(0, len(records), size)]
             items += len(records)
             failed += sum(pool.map(lambda batch: _failures(client, mapping, batch), batches))
+            if failed and failed == items:
+                break  # There is no use in going on.
     return items, failed
 
 
@@ -125,10 +127,15 @@ def _holds(value: Any, rule: Any) -> bool:
 
 
 def _failures(client: Any, mapping: Record, batch: Sequence[Record]) -> int:
+    """How many it could not look at. A batch that breaks off comes again in halves, as Lambda does:
+    there may be too many, or one that spoils it for the others."""
     try:
         answer = answer_of(client, mapping["FunctionArn"], {"Records": batch})
     except InvocationFailed:
-        return len(batch)
+        if len(batch) == 1:
+            return 1
+        half = len(batch) // 2
+        return sum(_failures(client, mapping, part) for part in (batch[:half], batch[half:]))
     return len((answer or {}).get("batchItemFailures", ()))
 
 

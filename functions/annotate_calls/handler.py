@@ -80,6 +80,7 @@ def choose(call_id: CallId, wanted: Annotated[CustomerRequest, Body()]) -> Custo
     "/calls/<call_id>/notes",
     tags=["calls"],
     summary="Writes a note; the same words of the same person are the same note",
+    status_code=201,
 )
 def add_note(call_id: CallId, written: Annotated[NoteRequest, Body()]) -> tuple[NoteView, int]:
     note = Note(call_id=call_id, text=written.text, by=app.user.agent, at=clock.now())

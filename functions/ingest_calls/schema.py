@@ -24,7 +24,7 @@ EVENTS = _body(
                 "type": "array",
                 "maxItems": MAX_EVENTS,
                 "items": CanonicalEvent.model_json_schema(
-                    ref_template="#/components/schemas/{model}"
+                    ref_template="#/components/schemas/Event{model}"
                 ),
             }
         },

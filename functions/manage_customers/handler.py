@@ -42,7 +42,7 @@ def customers() -> CustomerRecords:
 )
 def page(
     name: Annotated[str | None, Query(max_length=MAX_TEXT_LENGTH)] = None,
-    number: Annotated[str | None, Query(description="In any written form")] = None,
+    number: Annotated[str | None, Query(max_length=256, description="In any written form")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CustomerList:

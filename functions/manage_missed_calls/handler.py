@@ -21,7 +21,10 @@ from retorno.quotes.service import QuoteReader, quote_reader
 from retorno.recovery.model import Dismissal, MissedCall, MissedFilter, State, Summary
 from retorno.recovery.service import MissedCalls, missed_calls
 from retorno.settings import ManageMissedCallsSettings
+from retorno.telephony.ports import MAX_NAME_LENGTH
 from retorno.times import Period
+
+Name = Annotated[str | None, Query(min_length=1, max_length=MAX_NAME_LENGTH)]
 
 app = Api()
 settings = cache(ManageMissedCallsSettings.from_environment)
@@ -49,8 +52,8 @@ def quotes() -> QuoteReader:
 )
 def page(
     state: Annotated[State | None, Query()] = None,
-    queue: Annotated[str | None, Query()] = None,
-    agent: Annotated[str | None, Query()] = None,
+    queue: Name = None,
+    agent: Name = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 50,

@@ -1,6 +1,5 @@
 """Sets how long callers may wait, and shows whether they were answered in time."""
 
-from datetime import date
 from functools import cache
 from http import HTTPStatus
 from typing import Annotated
@@ -22,6 +21,7 @@ from retorno import cursor as cursors
 from retorno.http import (
     Api,
     Cursor,
+    Day,
     IfMatch,
     Limit,
     QueueInPath,
@@ -51,12 +51,10 @@ Queue = Annotated[
     ),
 ]
 FirstDay = Annotated[
-    date | None,
+    Day,
     Query(alias="from", description="In the company's own time zone; that of `to` if not said"),
 ]
-LastDay = Annotated[
-    date | None, Query(alias="to", description="Itself included; today if not said")
-]
+LastDay = Annotated[Day, Query(alias="to", description="Itself included; today if not said")]
 
 
 @cache

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
+from retorno.observability import with_metrics
 from retorno.recovery.service import Matching, matching
 from retorno.settings import RecoverySettings
 
@@ -27,5 +28,6 @@ def match(record: DynamoDBRecord) -> None:
     recoveries().match(record.raw_event, clock.now())
 
 
+@with_metrics
 def handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
     return process_partial_response(event, match, processor, context)

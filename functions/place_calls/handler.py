@@ -16,6 +16,7 @@ from retorno.dialling.service import Dialling, DialRecords, dial_records, dialli
 from retorno.errors import NotAllowed
 from retorno.http import LEADERS, Api, Cursor, Limit
 from retorno.settings import DialSettings
+from retorno.telephony.ports import MAX_NAME_LENGTH
 
 app = Api()
 settings = cache(DialSettings.from_environment)
@@ -57,7 +58,14 @@ def place(
     "/dials", tags=["dials"], summary="An operator's dials, newest first; your own if not said"
 )
 def page(
-    agent: Annotated[str, Query(description="me, or for supervisors anyone's name")] = "me",
+    agent: Annotated[
+        str,
+        Query(
+            min_length=1,
+            max_length=MAX_NAME_LENGTH,
+            description="me, or for supervisors anyone's name",
+        ),
+    ] = "me",
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> DialList:

@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.push_updates.schema import Ping, read
 from retorno import clock
+from retorno.audit import audit
 from retorno.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from retorno.http import ANYONE, LEADERS, User
 from retorno.realtime.model import SUPERVISORS, Watch, feed_of_agent
@@ -41,18 +42,27 @@ def pushing() -> Pushing:
 def connect(event: Json, connection_id: str) -> Json:
     try:
         user, ends = tokens().read(_token(event))
-        watching().admit(
-            Watch(
-                connection_id=connection_id,
-                feed=_feed(user),
-                until=datetime.fromtimestamp(ends, UTC),
-            )
-        )
     except NotAuthenticated:
         return {"statusCode": HTTPStatus.UNAUTHORIZED.value}
+    status = _admit(user, connection_id, datetime.fromtimestamp(ends, UTC))
+    audit(
+        user=user.name,
+        agent=user.agent,
+        groups=user.groups,
+        route="CONNECT",
+        of={},
+        status=status,
+        request_id=connection_id,
+    )
+    return {"statusCode": status.value}
+
+
+def _admit(user: User, connection_id: str, until: datetime) -> HTTPStatus:
+    try:
+        watching().admit(Watch(connection_id=connection_id, feed=_feed(user), until=until))
     except NotAllowed:
-        return {"statusCode": HTTPStatus.FORBIDDEN.value}
-    return {"statusCode": HTTPStatus.OK.value}
+        return HTTPStatus.FORBIDDEN
+    return HTTPStatus.OK
 
 
 def _token(event: Json) -> str:

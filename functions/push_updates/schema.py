@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from retorno.errors import InvalidInput
+from retorno.http import MAX_TOLD
 from retorno.telephony.ports import MAX_NAME_LENGTH
 
 MAX_QUEUES = 40
@@ -44,5 +45,5 @@ def read(text: str) -> Subscribe | Ping:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "message"
-        raise InvalidInput(field, first["msg"]) from None
+        raise InvalidInput(field[:MAX_TOLD], first["msg"][:MAX_TOLD]) from None
     return said

@@ -38,7 +38,7 @@ def quotes() -> QuoteReader:
 
 @app.get("/calls", tags=["calls"], summary="The calls of a number, newest first")
 def of_number(
-    number: Annotated[str, Query(description="In any written form")],
+    number: Annotated[str, Query(max_length=256, description="In any written form")],
     since: Since = None,
     until: Until = None,
     limit: Limit = 50,

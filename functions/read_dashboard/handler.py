@@ -1,7 +1,6 @@
 """Shows the figures of the call centre, as JSON or as a table."""
 
 import io
-from datetime import date
 from enum import StrEnum
 from functools import cache
 from http import HTTPStatus
@@ -16,7 +15,7 @@ from retorno import clock
 from retorno.dashboard.model import Grouping, Wanted
 from retorno.dashboard.service import Dashboard, dashboard_reader
 from retorno.errors import NotAllowed
-from retorno.http import LEADERS, Api
+from retorno.http import LEADERS, Api, Day
 from retorno.imports.reading import write
 from retorno.moments import WrittenZone
 from retorno.settings import DashboardSettings
@@ -43,10 +42,8 @@ Agent = Annotated[
         description="Agents are shown their own figures alone",
     ),
 ]
-Since = Annotated[
-    date | None, Query(alias="from", description="A day in `time_zone`; today if not said")
-]
-Until = Annotated[date | None, Query(alias="to", description="Itself included; today if not said")]
+Since = Annotated[Day, Query(alias="from", description="A day in `time_zone`; today if not said")]
+Until = Annotated[Day, Query(alias="to", description="Itself included; today if not said")]
 Zone = Annotated[WrittenZone, Query(description="Of IANA; the company's own if not said")]
 
 FormOfAnswer = Annotated[

@@ -1,6 +1,5 @@
 """Shows telemarketing in numbers."""
 
-from datetime import date
 from functools import cache
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from functions.read_telemarketing.schema import StatisticsView
 from retorno import clock
 from retorno.callback_campaigns.model import CAMPAIGN_ID
 from retorno.errors import NotAllowed
-from retorno.http import LEADERS, Api
+from retorno.http import LEADERS, Api, Day
 from retorno.settings import CounterSettings
 from retorno.telemarketing.statistics.model import Grouping, Wanted
 from retorno.telemarketing.statistics.service import Statistics
@@ -31,10 +30,10 @@ Agent = Annotated[
     ),
 ]
 Since = Annotated[
-    date | None,
+    Day,
     Query(alias="from", description="In the company's own time zone; today if not said"),
 ]
-Until = Annotated[date | None, Query(alias="to", description="Itself included; today if not said")]
+Until = Annotated[Day, Query(alias="to", description="Itself included; today if not said")]
 
 
 @cache

@@ -75,16 +75,18 @@ class OperationScreen(BaseModel):
 class ConcludeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    outcome: Annotated[str, Field(max_length=40)] = Field(description="A final one")
+    outcome: Annotated[str, Field(min_length=1, max_length=40)] = Field(description="A final one")
     value: Value | None = Field(default=None, description="Of a sale, and required of one")
 
 
 class PostponeRequest(TimeWish):
-    outcome: Annotated[str, Field(max_length=40)] = Field(description="One that is not final")
+    outcome: Annotated[str, Field(min_length=1, max_length=40)] = Field(
+        description="One that is not final"
+    )
 
 
 class NoContactRequest(AgainWish):
-    reason: Annotated[str, Field(max_length=40)]
+    reason: Annotated[str, Field(min_length=1, max_length=40)]
     at: WrittenTime | None = Field(
         default=None, description="As of `postpone`; after the wait of the reason if not said"
     )

@@ -1,6 +1,5 @@
 """Promises customers a time at which they are called back."""
 
-from datetime import date
 from functools import cache
 from http import HTTPStatus
 from typing import Annotated
@@ -17,6 +16,7 @@ from retorno.http import (
     LEADERS,
     Api,
     Cursor,
+    Day,
     IfMatch,
     Limit,
     created,
@@ -65,7 +65,7 @@ def make(
     "of a state, the latest first. Go on until the cursor is null, even past a short page",
 )
 def page(
-    day: Annotated[date | None, Query(description="In the company's own time zone")] = None,
+    day: Annotated[Day, Query(description="In the company's own time zone")] = None,
     agent: Name = None,
     queue: Name = None,
     state: Annotated[State | None, Query()] = None,

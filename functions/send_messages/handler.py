@@ -30,6 +30,7 @@ from retorno.messages.service import Conversations, Outbox, Position
 from retorno.messages.service import conversations as conversations_of
 from retorno.messages.service import outbox as outbox_of
 from retorno.settings import ConversationSettings
+from retorno.telephony.ports import MAX_NAME_LENGTH
 
 app = Api()
 settings = cache(ConversationSettings.from_environment)
@@ -115,10 +116,16 @@ def message(number: Address, message_id: MessageId) -> MessageView:
 )
 def page(
     agent: Annotated[
-        str | None, Query(max_length=1000, description="Who wrote last; me for yourself")
+        str | None,
+        Query(
+            min_length=1,
+            max_length=MAX_NAME_LENGTH,
+            description="Who wrote last; me for yourself",
+        ),
     ] = None,
     customer_id: Annotated[
-        str | None, Query(max_length=64, description="With all of a customer's numbers, at once")
+        str | None,
+        Query(min_length=1, max_length=64, description="With all of a customer's numbers, at once"),
     ] = None,
     failed: Annotated[
         bool, Query(description="Only those whose last message of ours failed, whoever wrote it")

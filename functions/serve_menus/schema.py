@@ -30,7 +30,7 @@ TWIML: dict[int, OpenAPIResponse] = {
     200: {"description": "TwiML", "content": {"text/xml": {"schema": {"type": "string"}}}}
 }
 
-MenuInPath = Annotated[str, Path(description="The menu's name")]
+MenuInPath = Annotated[str, Path(max_length=64, description="The menu's name")]
 
 # https://www.twilio.com/docs/voice/twiml/enqueue; what is not here leaves the caller on the line.
 QUEUE_ENDS = {

@@ -21,9 +21,13 @@ def sources(folder: Path, below: Path) -> set[Path]:
     return {file.relative_to(below) for file in files(folder) if file.suffix != ".pyc"}
 
 
+def bytecode_of(source: Path) -> bytes:
+    return (source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc").read_bytes()
+
+
 @pytest.mark.parametrize("logical_id", functions())
 def test_a_function_has_its_own_folder_alone(logical_id: str) -> None:
-    built = {file.relative_to(BUILD / logical_id) for file in files(BUILD / logical_id)}
+    built = sources(BUILD / logical_id, BUILD / logical_id)
     assert built == sources(ROOT / functions()[logical_id]["CodeUri"], ROOT)
 
 
@@ -48,13 +52,14 @@ def test_each_library_finds_what_it_requires() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_nothing_in_the_layer_is_compiled_again() -> None:
-    for source in LAYER.rglob("*.py"):
-        bytecode = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
-        assert bytecode.read_bytes()[4:8] == UNCHECKED_HASH, source
+@pytest.mark.parametrize("folder", [LAYER, *(BUILD / logical_id for logical_id in functions())])
+def test_nothing_is_compiled_again(folder: Path) -> None:
+    for source in folder.rglob("*.py"):
+        assert bytecode_of(source)[4:8] == UNCHECKED_HASH, source
 
 
 def test_bytecode_names_the_place_on_lambda() -> None:
-    """And not the folder of whoever built it: a layer of the same files is the same layer."""
-    model = LAYER / "retorno/calls/__pycache__/model.cpython-313.pyc"
-    assert b"/opt/python/retorno/calls/model.py" in model.read_bytes()
+    """And not the folder of whoever built it: equal files make an equal layer."""
+    assert b"/opt/python/retorno/calls/model.py" in bytecode_of(LAYER / "retorno/calls/model.py")
+    handler = "functions/ingest_calls/handler.py"
+    assert f"/var/task/{handler}".encode() in bytecode_of(BUILD / "IngestCalls" / handler)

@@ -120,3 +120,41 @@ def test_what_was_lost_is_as_though_it_had_been_told(
     assert not any(each.failed for each in look_again.look_again(stack, function))
     forgetful.count()
     assert decided() == wanted
+
+
+class Fragile(Lambda):
+    """Breaks off at more than two at once, at what is bad, and from some moment on at anything."""
+
+    def __init__(self, deployment: Deployment, bad: str = "", works: int = 1000) -> None:
+        super().__init__(deployment)
+        self.bad, self.works = bad, works
+        self.seen: list[str] = []
+
+    def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+        records = json.loads(Payload)["Records"]
+        keys = [each["dynamodb"]["Keys"]["number_key"]["S"] for each in records]
+        self.works -= 1
+        if self.works < 0 or len(keys) > 2 or self.bad in keys:
+            return {"Payload": io.BytesIO(b'{"errorMessage": "no"}'), "FunctionError": "Unhandled"}
+        self.seen += keys
+        return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
+
+
+@pytest.mark.parametrize(
+    ("bad", "works", "failed"), [("", 1000, 0), ("+5511900000003", 1000, 1), ("", 0, 5)]
+)
+def test_what_breaks_off_comes_again_in_halves(
+    bad: str, works: int, failed: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [f"+551190000000{number}" for number in range(5)]
+    for number in numbers:
+        item = {"number_key": {"S": number}, "origin": {"S": "customer"}}
+        boto3.client("dynamodb").put_item(TableName="do-not-call", Item=item)
+    asked = Fragile(deployment, bad or "none", works)
+    monkeypatch.setattr(
+        Deployed, "client", lambda _, name, *__: asked if name == "lambda" else boto3.client(name)
+    )
+    stack = Deployed(boto3.Session(), None, {"DoNotCallTable": "do-not-call"})
+    (looked,) = look_again.look_again(stack, "FollowDoNotCall")
+    assert looked == look_again.Looked("DoNotCallTable", 5, failed)
+    assert sorted(asked.seen) == ([] if not works else [each for each in numbers if each != bad])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,12 @@ from retorno.calls.service import CallReader
 from retorno.calls.store import CallStore
 from retorno.errors import Conflict, NotFound, Unavailable
 from retorno.phone import match_key
-from retorno.recovery.model import Dismissal, MissedFilter, Outcome, RecoveryRules, State
+from retorno.recovery.model import Dismissal, MissedFilter, Outcome, Part, RecoveryRules, State
 from retorno.recovery.service import Matching, MissedCalls
 from retorno.recovery.store import RecoveryStore, Stored
 from retorno.telephony.ports import AnsweredBy, CallEvent, Direction, Stage
 from retorno.times import Period
+from tests.support.deployment import Deployment
 from tests.support.histories import BEGINNING, history, plausible_day
 from tests.support.reference import Verdict, verdicts
 from tests.support.requests import counted
@@ -173,8 +175,10 @@ class InterruptedStore(RecoveryStore):
         super().__init__(table)
         self._other_workers = [other_worker]
 
-    def around(self, number_key: str, period: Period) -> Sequence[Stored]:
-        seen = super().around(number_key, period)
+    def around(
+        self, number_key: str, period: Period, enough: Callable[[Part], bool] = lambda _: False
+    ) -> Sequence[Stored]:
+        seen = super().around(number_key, period, enough)
         while self._other_workers:
             self._other_workers.pop()()
         return seen
@@ -417,3 +421,46 @@ def test_a_recovery_costs_a_write_and_two_looks_and_a_write_for_each_miss(world:
     with counted() as requests:
         world.match(records[-1:])
     assert requests == ["UpdateItem", "Query", "UpdateItem", "UpdateItem", "Query"]
+
+
+def test_who_is_missed_and_who_is_won_back_is_counted_once(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = CallStore(deployment.tables["CallsTable"])
+
+    def happens(told: list[CallEvent]) -> str:
+        for event in told:
+            calls.merge(event.call_id, facts_of(event))
+            deployment.flow()
+        return capsys.readouterr().out
+
+    missed = history("m", direction=Direction.INBOUND, number=ANA)
+    said = happens(
+        missed.at(0, Stage.QUEUED).at(30, Stage.CANCELLED).at(31, Stage.COMPLETED).events
+    )
+    assert said.count('"CallsMissed":[1.0]') == 1
+    back = history("b", direction=Direction.OUTBOUND_MANUAL, number=ANA).at(60, Stage.RINGING)
+    said = happens(back.at(70, Stage.ANSWERED).at(130, Stage.COMPLETED).events)
+    assert said.count('"CallsRecovered":[1.0]') == 1
+    assert "CallsMissed" not in said
+
+
+def test_of_a_number_that_rings_all_the_time_only_what_is_new_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls that were answered end what was before them, and misses bear on no other."""
+    for index in range(12):
+        world.happens(missed(f"m{index}", index * 120), rang_back(f"o{index}", index * 120 + 60))
+    around, looks = world.store.around, []
+
+    def seen(*asked: Any) -> Sequence[Stored]:
+        found = around(*asked)
+        looks.append([each.part.call_id for each in found])
+        return found
+
+    monkeypatch.setattr(world.store, "around", seen)
+    world.happens(missed("m", 2000), missed("again", 2010))
+    assert looks == [["m"], ["again"]]
+    world.happens(rang_back("o", 2060))
+    until_it_is_answered, what_it_ends = ["o"], ["o", "again", "m", "o11"]
+    assert looks[2:] == [until_it_is_answered, what_it_ends, what_it_ends]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 
 from local import aws, cloud
 from local.stack import Stack
+from retorno.dynamodb import shared_client
 from tests.support.api import Api
 
 
@@ -77,6 +79,7 @@ def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint_url)
-    # Another test's knows its own keys.
+    # Another test's know its own keys.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr("retorno.dynamodb.shared_client", cache(shared_client.__wrapped__))
     return aws.session().client("dynamodb", endpoint_url=stack.endpoint_url)

@@ -11,9 +11,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import boto3
-from aws_lambda_powertools.utilities import parameters
 from moto.core.base_backend import BackendDict, BaseBackend
 
+from retorno import secrets
 from tests.support.connect import INSTANCE_ARN
 from tests.support.events import Answer, answer, sqs
 from tests.support.functions import environment_of, functions, handler_of, module_of
@@ -214,7 +214,7 @@ class Deployment:
         boto3.client("secretsmanager").put_secret_value(
             SecretId=self._names[secret], SecretString=json.dumps(kept)
         )
-        parameters.clear_caches()  # type: ignore[no-untyped-call]
+        secrets.provider.cache_clear()
 
     def lose_table(self, name: str = "calls") -> None:
         """Takes a table away: no write and no read succeeds."""
@@ -306,4 +306,4 @@ def forget() -> None:
         for value in vars(module_of(logical_id)).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
-    parameters.clear_caches()  # type: ignore[no-untyped-call]
+    secrets.provider.cache_clear()

@@ -14,7 +14,13 @@ DOMAIN = "api.example.com"
 
 def user(groups: str, name: str = "ana", **claims: str) -> Claims:
     """The claims of a token as API Gateway hands them on; `groups` is like "[agent supervisor]"."""
-    return {"sub": "b1f6c1de", "cognito:username": name, "cognito:groups": groups, **claims}
+    return {
+        "sub": "b1f6c1de",
+        "token_use": "id",
+        "cognito:username": name,
+        "cognito:groups": groups,
+        **claims,
+    }
 
 
 def http(

@@ -16,6 +16,7 @@ from retorno.calls.model import (
     derive,
     erasing,
     facts_of,
+    first_told,
     fold,
     merge,
     number_key_of,
@@ -24,6 +25,7 @@ from retorno.calls.model import (
 )
 from retorno.phone import NumberPlan, match_key
 from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
+from retorno.times import FIRST
 from tests.support.histories import BEGINNING, History, call_events, history
 
 RULES = CallRules()
@@ -290,3 +292,13 @@ class TestErasing:
         }
         erased = erasing(known, "+551187654321", self.PSEUDONYM, NumberPlan())
         assert erased.keys() == {Fact.NUMBER, Fact.LEG_NUMBER, Fact.CALLER}
+
+
+def test_a_call_is_kept_from_the_first_that_is_told_of_it() -> None:
+    facts = {
+        Fact.NUMBER: register(FIRST, "unknown"),
+        Fact.QUEUED: register(BEGINNING),
+        Fact.REVIEW: register(BEGINNING + timedelta(days=1), "human rita"),
+    }
+    assert first_told(facts) == BEGINNING
+    assert first_told({Fact.NUMBER: register(FIRST, "unknown")}) is None

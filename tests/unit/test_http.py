@@ -1,5 +1,6 @@
 """The edge of every function: problem documents, users and their rights, webhooks as signed."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,8 +23,9 @@ from retorno.errors import (
     RetornoError,
     SessionOver,
     Unavailable,
+    UnsupportedContent,
 )
-from retorno.http import OPEN_ROUTES, RIGHTS, Api, User
+from retorno.http import MAX_ERRORS, MAX_JSON_BYTES, OPEN_ROUTES, RIGHTS, Api, User
 from retorno.telephony.ports import WebhookRequest
 from tests.support.deployment import CONTEXT, Deployment
 from tests.support.events import Answer, Claims, answer, http, user
@@ -33,6 +35,7 @@ OPEN = "GET /health"
 ERRORS: dict[type[RetornoError], tuple[RetornoError, int]] = {
     InvalidInput: (InvalidInput("number", "is not a phone number"), 422),
     InputTooLarge: (InputTooLarge("events", "at most 500 at a time"), 413),
+    UnsupportedContent: (UnsupportedContent("the body must be application/json"), 415),
     NotAuthenticated: (NotAuthenticated("a token is required"), 401),
     NotAllowed: (NotAllowed("your groups do not allow this"), 403),
     NotFound: (NotFound("there is no such call"), 404),
@@ -116,6 +119,8 @@ class TestProblem:
             ({"number": "11987654321", "limit": "many"}, "limit"),
             ({"number": "11987654321", "from": "yesterday"}, "from"),
             ({"number": "11987654321", "to": "2026-02-30T12:00:00Z"}, "to"),
+            ({"number": "11987654321", "from": "20260302"}, "from"),
+            ({"number": "11987654321", "to": "7e-54"}, "to"),
             ({"number": "11987654321", "cursor": "c" * 1001}, "cursor"),
             ({"number": "anonymous"}, "number"),
         ],
@@ -154,18 +159,13 @@ class TestUser:
         assert who_asks(user(claim)).groups == groups
 
     def test_a_user_may_be_in_no_group(self) -> None:
-        assert who_asks({"sub": "b1f6c1de"}).groups == frozenset()
+        assert who_asks({"sub": "b1f6c1de", "token_use": "id"}).groups == frozenset()
 
-    @pytest.mark.parametrize(
-        ("claims", "name"),
-        [
-            ({"sub": "b1f6c1de", "cognito:username": "ana"}, "ana"),
-            ({"sub": "b1f6c1de", "username": "ana"}, "ana"),
-            ({"sub": "b1f6c1de"}, "b1f6c1de"),
-        ],
-    )
-    def test_the_name_is_in_identity_and_access_tokens(self, claims: Claims, name: str) -> None:
-        assert who_asks(claims).name == name
+    def test_an_access_token_does_not_do(self) -> None:
+        """A user who is called as another's telephone is would act as them."""
+        claims = {"sub": "b1f6c1de", "token_use": "access", "username": "ana"}
+        refusal = resolve(OPEN, lambda app: app.user.name, claims=claims)
+        assert (refusal.status, refusal.body["detail"]) == (401, "the token is no ID token")
 
     def test_the_telephone_system_may_know_an_operator_by_another_name(self) -> None:
         assert who_asks(user("[agent]", "ana", **{"custom:agent": "Agent 2001"})).agent == (
@@ -290,6 +290,70 @@ class TestRights:
 
     def test_no_route_is_open_and_restricted_at_once(self) -> None:
         assert not OPEN_ROUTES & set(RIGHTS)
+
+
+class TestBody:
+    """What may be sent where JSON is asked for."""
+
+    def sent(self, deployment: Deployment, body: bytes, kind: str = "application/json") -> Answer:
+        request = http(
+            "POST /customers",
+            headers={"content-type": kind},
+            body=body,
+            in_base64=True,
+            claims=user("[agent]"),
+        )
+        return deployment.ask("ManageCustomers", request)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"[" * 10_000 + b"]" * 10_000,
+            b'{"name":' * 10_000 + b"1" + b"}" * 10_000,
+            b'{"name": ' + b"9" * 5_000 + b"}",
+            '{"name": "José"}'.encode("latin-1"),
+            '{"name": "José"}'.encode("utf-16"),
+            b"\x1f\x8b\x08\x00",
+        ],
+        ids=["cut", "deep", "deep objects", "5,000 digits", "Latin 1", "UTF-16", "gzip"],
+    )
+    def test_that_is_none_is_refused(self, deployment: Deployment, body: bytes) -> None:
+        refused = self.sent(deployment, body)
+        assert refused.status == 422
+        assert refused.body["errors"] == [{"field": "body", "reason": "is not JSON in UTF-8"}]
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "multipart/form-data; boundary=x",
+            "application/jsonp",
+            "\x00",
+        ],
+    )
+    def test_of_another_kind_is_refused(self, deployment: Deployment, kind: str) -> None:
+        assert self.sent(deployment, b'{"name": "Ana"}', kind).status == 415
+
+    @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", ""])
+    def test_is_taken_however_its_kind_is_written(self, deployment: Deployment, kind: str) -> None:
+        assert self.sent(deployment, b'{"name": "Ana"}', kind).status == 201
+
+    def test_may_have_a_megabyte(self, deployment: Deployment) -> None:
+        refused = self.sent(deployment, b'{"name": "' + b"x" * MAX_JSON_BYTES)
+        assert (refused.status, refused.body["errors"][0]["field"]) == (413, "body")
+
+    def test_with_a_thousand_mistakes_is_told_of_some(self, deployment: Deployment) -> None:
+        draft = {"name": "Ana", "branches": [{"x" * 1_000: 1}] * 20, "tags": [1] * 1_000}
+        refused = self.sent(deployment, json.dumps(draft).encode())
+        assert refused.status == 422
+        assert len(refused.body["errors"]) == MAX_ERRORS
+
+    def test_is_not_read_before_it_is_known_who_asks(self, deployment: Deployment) -> None:
+        request = http("POST /customers", body=b"{", claims=user("[]"))
+        assert deployment.ask("ManageCustomers", request).status == 403
 
 
 class TestWebhook:

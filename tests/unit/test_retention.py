@@ -1,5 +1,6 @@
 """How long things are kept."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retorno.retention import expired, expiry
+from tests.support.tables import template
+from tools.apply_retention import TABLES
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -40,3 +43,26 @@ def test_what_the_table_dropped_is_told_from_what_people_deleted(
     record: dict[str, Any], is_so: bool
 ) -> None:
     assert expired({"eventName": "REMOVE", **record}) is is_so
+
+
+def test_the_tables_of_what_expires_drop_it() -> None:
+    tables = {
+        logical_id
+        for logical_id, resource in template()["Resources"].items()
+        if resource["Type"] == "AWS::DynamoDB::Table"
+        and resource["Properties"].get("TimeToLiveSpecification", {}).get("AttributeName")
+        == "expires_at"
+    }
+    # Their items expire from the first.
+    others = {"JobsTable", "OffersTable", "MenusTable", "FeedsTable"}
+    assert tables == TABLES.keys() | others
+
+
+def test_a_missed_call_is_kept_for_longer_than_it_may_be_won_back() -> None:
+    parameters = template()["Parameters"]
+    fewest = next(
+        days
+        for days in range(1, 1000)
+        if re.fullmatch(parameters["CallsKeptDays"]["AllowedPattern"], str(days))
+    )
+    assert fewest > parameters["RecoveryWindowDays"]["MaxValue"]

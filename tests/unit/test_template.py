@@ -126,6 +126,13 @@ def test_every_group_that_may_do_something_exists() -> None:
     assert groups == frozenset().union(*RIGHTS.values())
 
 
+def test_no_user_takes_the_name_of_another() -> None:
+    """Where an app client says nothing of attributes, its users may write them all."""
+    client = template()["Resources"]["UserPoolClient"]["Properties"]
+    assert "custom:agent" in client["ReadAttributes"]
+    assert client["WriteAttributes"] == ["name"]
+
+
 def test_every_profile_can_be_chosen_and_no_other() -> None:
     pattern = template()["Parameters"]["CallingProfiles"]["AllowedPattern"]
     names = list(all_profiles())

@@ -3,6 +3,7 @@
 RetornoError
 ├── InvalidInput        the request says something that cannot be so
 │   └── InputTooLarge   … or more than is taken at once
+├── UnsupportedContent  the body is of a kind that is not read
 ├── NotAuthenticated    a signature or token that does not hold
 ├── NotAllowed          a known user without the right
 ├── NotFound
@@ -33,6 +34,10 @@ class InvalidInput(RetornoError):
 
 
 class InputTooLarge(InvalidInput):
+    pass
+
+
+class UnsupportedContent(RetornoError):
     pass
 
 

@@ -5,18 +5,23 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+)
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AfterValidator, BeforeValidator
 
+from retorno.audit import audit
 from retorno.errors import (
     CallForbidden,
     Conflict,
@@ -31,16 +36,26 @@ from retorno.errors import (
     RetornoError,
     SessionOver,
     Unavailable,
+    UnsupportedContent,
 )
 from retorno.observability import logger
-from retorno.telephony.ports import WebhookRequest
+from retorno.telephony.ports import MAX_NAME_LENGTH, WebhookRequest
 
 T = TypeVar("T")
 
 PROBLEM = "application/problem+json"
+JSON = "application/json"
+
+# The largest that is sent, a voice menu, has a tenth of it.
+MAX_JSON_BYTES = 1_000_000
+
+# Of what is wrong in a request so much is said: a body can have as many mistakes as it has bytes.
+MAX_ERRORS = 20
+MAX_TOLD = 300
 
 STATUSES: Mapping[type[RetornoError], HTTPStatus] = {
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
@@ -61,15 +76,36 @@ def _with_plus(text: object) -> object:
     return re.sub(r" (?=\d\d:?\d\d$)", "+", text) if isinstance(text, str) else text
 
 
-Moment = Annotated[datetime | None, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
+def _dated(text: object) -> object:
+    """What is but a number, 20260302 too, would be read as seconds since 1970."""
+    if isinstance(text, str) and not re.match(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError("is no date of ISO 8601, such as 2026-03-02")
+    return text
+
+
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(_dated),
+    BeforeValidator(_with_plus),
+    AfterValidator(_in_utc),
+]
+Day = Annotated[date | None, BeforeValidator(_dated)]
+
+
+def _name_of_agent(quoted: str) -> str:
+    name = unquote(quoted)
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"has more than {MAX_NAME_LENGTH} characters")
+    return name
+
 
 # In a path an id may be quoted; no id holds a "%" of its own.
 CallId = Annotated[str, Path(max_length=400), AfterValidator(unquote)]
 CustomerId = Annotated[str, Path(max_length=64)]
 AgentInPath = Annotated[
     str,
-    Path(max_length=1000, description="As the telephone system knows them; quoted"),
-    AfterValidator(unquote),
+    Path(max_length=1600, description="As the telephone system knows them; quoted"),
+    AfterValidator(_name_of_agent),
 ]
 QueueInPath = Annotated[
     str, Path(max_length=400, description="As calls name it; quoted"), AfterValidator(unquote)
@@ -279,6 +315,10 @@ OPEN_ROUTES = frozenset(
 )
 
 
+# What of a query says whom it asks about.
+AUDITED = ("number", "customer_id", "agent")
+
+
 def etag(version: int) -> str:
     return f'"{version}"'
 
@@ -344,19 +384,18 @@ class Api(APIGatewayHttpResolver):
 
     def __init__(self) -> None:
         super().__init__(enable_validation=True)
-        self.use(middlewares=[_with_rights])
+        self._request_validation_middleware = _Entrance()
         self.exception_handler(RetornoError)(_on_known_error)
-        self.exception_handler(RequestValidationError)(self._on_invalid_request)
+        self.exception_handler(RequestValidationError)(_on_invalid_request)
         self.exception_handler(Exception)(_on_unknown_error)
         self.not_found(_on_no_route)
 
-    def _on_invalid_request(self, error: RequestValidationError) -> Response[Any]:
-        """Validation comes first, but who may not ask is not told what was wrong."""
-        try:
-            _check_rights(self)
-        except RetornoError as refusal:
-            return _on_known_error(refusal)
-        return _on_invalid_request(error)
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """The answer to a request, which is put down if it is a user's."""
+        answer = super().resolve(event, context)
+        if self.current_event.route_key not in OPEN_ROUTES:
+            _audit(self.current_event, answer["statusCode"])
+        return answer
 
     @property
     def user(self) -> User:
@@ -389,15 +428,53 @@ def _user(event: APIGatewayProxyEventV2) -> User:
     claims = authorizer.jwt_claim if authorizer else None
     if not claims:
         raise NotAuthenticated("a token is required")
-    name = claims.get("cognito:username") or claims.get("username") or claims.get("sub", "")
+    # API Gateway takes access tokens, too, which do not say whose telephone it is.
+    if claims.get("token_use") != "id":
+        raise NotAuthenticated("the token is no ID token")
+    name = claims.get("cognito:username") or claims.get("sub", "")
     # API Gateway writes a list claim as "[agent supervisor]".
     groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
     return User(name, claims.get("custom:agent") or name, frozenset(groups))
 
 
-def _with_rights(app: Api, next_middleware: NextMiddleware) -> Response[Any]:
-    _check_rights(app)
-    return next_middleware(app)
+def _audit(event: APIGatewayProxyEventV2, status: int) -> None:
+    try:
+        user = _user(event)
+    except NotAuthenticated:
+        return
+    query = event.query_string_parameters
+    audit(
+        user=user.name,
+        agent=user.agent,
+        groups=user.groups,
+        route=event.route_key or "",
+        of=event.path_parameters | {name: query[name] for name in AUDITED if name in query},
+        status=status,
+        request_id=event.request_context.request_id,
+    )
+
+
+class _Entrance(OpenAPIRequestValidationMiddleware):
+    """What every request goes through. Who may not ask is not told what else was wrong.
+
+    Powertools takes forms in place of JSON, and fails at what is not even text.
+    """
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
+        _check_rights(app)
+        return super().handler(app, next_middleware)
+
+    def _get_body(self, app: Any) -> Any:
+        event = app.current_event
+        kind = event.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        if kind not in {JSON, ""}:
+            raise UnsupportedContent(f"the body must be {JSON}")
+        if len(event.body or "") > MAX_JSON_BYTES:
+            raise InputTooLarge("body", f"at most {MAX_JSON_BYTES} bytes")
+        try:
+            return event.json_body
+        except (ValueError, RecursionError):
+            raise InvalidInput("body", "is not JSON in UTF-8") from None
 
 
 def _check_rights(app: Api) -> None:
@@ -438,10 +515,10 @@ def _on_invalid_request(error: RequestValidationError) -> Response[Any]:
     errors = [
         {
             # The first part says where the field is: query, path or body.
-            "field": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
-            "reason": each["msg"],
+            "field": (".".join(map(str, each["loc"][1:])) or str(each["loc"][0]))[:MAX_TOLD],
+            "reason": each["msg"][:MAX_TOLD],
         }
-        for each in error.errors()
+        for each in error.errors()[:MAX_ERRORS]
     ]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors)
 

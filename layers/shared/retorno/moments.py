@@ -27,9 +27,9 @@ def _read_time(text: object) -> datetime:
 def _read_zone(name: object) -> ZoneInfo | None:
     if name is None:
         return None
-    if name not in _zones():
+    if not isinstance(name, str) or name not in _zones():
         raise ValueError("is no time zone of IANA, such as America/Sao_Paulo")
-    return ZoneInfo(str(name))
+    return ZoneInfo(name)
 
 
 WrittenTime = Annotated[datetime, BeforeValidator(_read_time)]

@@ -1,9 +1,11 @@
 """Secrets that sign webhooks, and credentials, kept in Secrets Manager."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.utilities import parameters
+import boto3
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import (
     GetParameterError,
     TransformParameterError,
@@ -35,9 +37,15 @@ def credential(name: str, field: str) -> str:
     return told
 
 
+@cache
+def provider() -> SecretsProvider:
+    # It would make a session of its own, which reads again what boto3's has read.
+    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
+
+
 def _kept(name: str) -> Mapping[str, Any]:
     try:
-        kept = parameters.get_secret(name, transform="json", max_age=MAX_AGE_SECONDS)
+        kept = provider().get(name, transform="json", max_age=MAX_AGE_SECONDS)
     except (GetParameterError, TransformParameterError) as error:
         raise Unavailable("the secrets cannot be read") from error
     if not isinstance(kept, dict):

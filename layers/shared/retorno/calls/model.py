@@ -60,6 +60,8 @@ class Fact(StrEnum):
 
 LATEST_COUNTS = frozenset({Fact.LAST_QUEUED, Fact.LEFT_QUEUE, Fact.DISPOSITION, Fact.CUSTOMER})
 
+BEFORE_ALL = stamp(FIRST)
+
 # Stands where a customer's id would.
 NOBODY = "-"
 
@@ -146,9 +148,12 @@ def started_at(facts: Facts) -> datetime | None:
     return time_of(min(stamps)) if stamps else None
 
 
-def first_told(facts: Facts) -> datetime:
-    """The earliest moment that anything is told of."""
-    return time_of(min(facts.values()))
+def first_told(facts: Facts) -> datetime | None:
+    """The earliest moment that anything is told of. What is to count before all that is told has
+    no moment of its own.
+    """
+    told = [written for written in facts.values() if not written.startswith(BEFORE_ALL)]
+    return time_of(min(told)) if told else None
 
 
 def agent_of(facts: Facts) -> str | None:

@@ -116,7 +116,7 @@ class CallItem(KeptItem):
     by_agent = ByAgent()
     by_unended = ByUnended()
 
-    def kept_from(self, now: datetime) -> datetime:
+    def kept_from(self, now: datetime) -> datetime | None:
         return first_told(self.facts())
 
     def facts(self) -> Facts:

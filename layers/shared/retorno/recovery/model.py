@@ -77,6 +77,15 @@ class Part(Frozen):
     def is_attempt(self) -> bool:
         return self.role is Role.OUTBOUND and self.over and self.reached_at is None
 
+    @property
+    def bears_on_misses(self) -> bool:
+        """Whether it may end misses, or is an attempt to."""
+        return self.reached_at is not None or self.is_attempt
+
+    def ended_all_before(self, moment: datetime) -> bool:
+        """Whether no call from that moment on bears on a miss before this part."""
+        return self.reached_at is not None and self.reached_at < moment
+
 
 class Dismissal(Frozen):
     """A person's decision that a missed call needs no more."""

@@ -1,6 +1,6 @@
 """Finding the missed customers, and linking the calls that win them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from retorno.calls.model import CallRules
 from retorno.calls.service import CallReader, call_reader, call_rules, change_of
 from retorno.dynamodb import Refused
 from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
+from retorno.observability import count
 from retorno.phone import is_erased
 from retorno.recovery.model import (
     UNREACHED,
@@ -70,12 +71,14 @@ class Matching:
             return
         if after:
             self._store.put(after, change.revision)
-        moments: dict[str, list[datetime]] = {}
+            was_missed = before is not None and before.role is Role.MISSED
+            count("CallsMissed", int(after.role is Role.MISSED and not was_missed))
+        changed: dict[str, list[Part]] = {}
         for part in (before, after):
             if part:
-                moments.setdefault(part.number_key, []).append(part.at)
-        for number_key, times in moments.items():
-            self.settle(number_key, times, now)
+                changed.setdefault(part.number_key, []).append(part)
+        for number_key, parts in changed.items():
+            self.settle(number_key, parts, now)
 
     def _was_moved(self, part: Part) -> bool:
         """Whether the part of a person who was erased is where it belongs, with what became of it:
@@ -86,19 +89,25 @@ class Matching:
         found = self._store.get(part.number_key, part.call_id)
         return found is not None and found.part == part
 
-    def settle(self, number_key: str, moments: Sequence[datetime], now: datetime) -> None:
-        """Decides again about each miss that calls at these moments may bear upon.
+    def settle(self, number_key: str, changed: Sequence[Part], now: datetime) -> None:
+        """Decides again about each miss that these parts of a number bear upon, and those that
+        they are.
 
         A decision holds only if its miss was not written since the look; else it looks again. And
         it looks until there is nothing left to write: what it decided may rest on a call that
         changed after the look, and whoever changed that had nothing to write if they still saw
         the miss as it was before. Raises Unavailable.
         """
-        last = max(moments)
-        period = Period(min(moments) - self._rules.window, last + self._rules.window)
+        first, last = min(part.at for part in changed), max(part.at for part in changed)
+        bears = any(part.bears_on_misses for part in changed)
+        since = first - self._rules.window if bears else first
+        period = Period(since, last + self._rules.window)
+        oldest = last
         for _ in range(MAX_LOOKS):
-            found = self._store.around(number_key, period)
-            parts = [each.part for each in found]
+            # Each look goes as far back as those before it, which may have written there.
+            found = self._store.around(number_key, period, _all_ended(first, oldest))
+            oldest = min([oldest, *(each.part.at for each in found)])
+            parts = [each.part for each in found if each.part.bears_on_misses]
             misses = [
                 each for each in found if each.part.role is Role.MISSED and each.part.at <= last
             ]
@@ -118,6 +127,7 @@ class Matching:
         if outcome == missed.outcome:
             return False
         self._store.save_outcome(missed, outcome)
+        count("CallsRecovered", int(outcome.state is State.RECOVERED))
         return True
 
     def block(self, number_key: str, call_id: str, now: datetime, *, blocked: bool) -> None:
@@ -134,7 +144,7 @@ class Matching:
                     self._store.save_blocked(found, blocked=blocked)
             except Refused:
                 continue
-            self.settle(number_key, [found.part.at], now)
+            self.settle(number_key, [found.part], now)
             return
         raise Unavailable("the missed call is being written by too many at once")
 
@@ -147,8 +157,14 @@ class Matching:
             for part in self._store.missed_before(before, state, EXPIRE_LIMIT)
         ]
         for part in missed:
-            self.settle(part.number_key, [part.at], now)
+            self.settle(part.number_key, [part], now)
         return len(missed)
+
+
+def _all_ended(first: datetime, oldest: datetime) -> Callable[[Part], bool]:
+    """Whether a part, no later than `oldest`, ended all misses before it on which calls from
+    `first` on could bear."""
+    return lambda part: part.at <= oldest and part.ended_all_before(first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,18 +230,20 @@ class MissedCalls:
     def detail(self, call_id: str) -> MissedCallDetail:
         """Raises NotFound, Unavailable."""
         missed = self._find(call_id)
-        window = Period(missed.part.at, missed.part.at + self._rules.window)
-        around = self._store.around(missed.part.number_key, window)
+        outcome = missed.outcome
+        until = outcome.recovered_at or outcome.returned_at or missed.part.at + self._rules.window
+        around = self._store.around(missed.part.number_key, Period(missed.part.at, until))
         parts = [each.part for each in around]
         attempts = attempts_on(missed.part, parts, missed.dismissal, self._rules)
         return MissedCallDetail(missed.missed_call, attempts)
 
     def open_of(self, number_key: str, now: datetime) -> list[MissedCall]:
         """The open ones of a number, newest first. Raises Unavailable."""
-        found = self._store.around(number_key, Period(now - self._rules.window, now))
+        window = Period(now - self._rules.window, now)
+        found = self._store.around(number_key, window, lambda part: part.ended_all_before(now))
         return [
             each.missed_call
-            for each in sorted(found, key=lambda each: each.part.at, reverse=True)
+            for each in found
             if each.part.role is Role.MISSED and each.outcome.state is State.OPEN
         ]
 
@@ -245,7 +263,7 @@ class MissedCalls:
                 self._store.save_dismissal(missed, dismissal)
             except Refused:
                 continue
-            self._matching.settle(missed.part.number_key, [missed.part.at], now)
+            self._matching.settle(missed.part.number_key, [missed.part], now)
         raise Unavailable("the missed call is being written by too many at once")
 
     def summary(self, period: Period) -> Summary:

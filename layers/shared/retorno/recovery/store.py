@@ -1,6 +1,6 @@
 """The table of the parts that calls play, those of one number together in one partition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -179,16 +179,26 @@ class RecoveryStore:
         condition: Condition = known.does_not_exist() | (known <= call_revision)
         return condition
 
-    def around(self, number_key: str, period: Period) -> Sequence[Stored]:
-        """All parts of a number in a period, as they are at this moment. Raises Unavailable."""
+    def around(
+        self, number_key: str, period: Period, enough: Callable[[Part], bool] = lambda _: False
+    ) -> Sequence[Stored]:
+        """The parts of a number in a period, as they are at this moment, newest first: all of them,
+        or as far back as to one that is `enough`. Raises Unavailable.
+        """
         index = self._item.by_time
+        found: list[Stored] = []
         with unavailable_on_trouble():
-            found = index.query(
+            for item in index.query(
                 number_key,
                 self._item.at.between(stamp(period.since), stamp(period.until)),
                 consistent_read=True,
-            )
-            return [_stored(item) for item in found]
+                scan_index_forward=False,
+                page_size=PAGE_SIZE,
+            ):
+                found.append(_stored(item))
+                if enough(found[-1].part):
+                    break
+        return found
 
     def save_outcome(self, found: Stored, outcome: Outcome) -> None:
         """Raises Refused where someone wrote since it was found; Unavailable."""

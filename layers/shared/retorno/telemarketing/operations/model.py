@@ -160,10 +160,12 @@ def opened(before: Assignment, agent: str, now: datetime) -> Step:
 class Edit(Strict):
     """What an agent changes; None leaves it as it is."""
 
-    action_type: str | None = Field(default=None, max_length=40, description="Brings its script")
+    action_type: str | None = Field(
+        default=None, min_length=1, max_length=40, description="Brings its script"
+    )
     conversation: Conversation | None = None
     call_id: str | None = Field(
-        default=None, max_length=400, description="The call in which it is done"
+        default=None, min_length=1, max_length=400, description="The call in which it is done"
     )
 
 

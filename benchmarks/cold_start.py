@@ -1,0 +1,103 @@
+"""CPU time of cold starts, beside that of the least that a function with a DynamoDB client takes.
+
+Each function is started as it was built, in a process of Lambda's own runtime client, and asked
+once, in the embedded cloud. Its time is the whole process's, from the interpreter's first step:
+until it asks for an event, and until it has answered. The bare function takes turns with each, so
+that whatever else the machine does hits both, and a ratio is one of the same turn.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tables import spread, table
+from local import cloud
+from local.stack import Stack
+from tests.artefact.lambda_runtime import ROOT, BuiltFunction, FunctionFailed, running, starting
+from tests.artefact.test_functions import EVENTS, REQUESTS, variables
+from tests.support.functions import functions
+
+RUNS = 5
+
+BARE = "benchmarks.bare_start.handler"
+NO_LAYER = Path()
+
+TITLES = ("function", "start, ms", "first event, ms", "both, ms", "of the bare one")
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """CPU milliseconds."""
+
+    start: float
+    first: float
+
+    @property
+    def both(self) -> float:
+        return self.start + self.first
+
+
+@dataclass(frozen=True)
+class Turn:
+    own: ColdStart
+    bare: ColdStart
+
+
+def cold_start(
+    process: AbstractContextManager[BuiltFunction], event: Mapping[str, Any]
+) -> ColdStart:
+    with process as function:
+        function.start()
+        started = function.cpu_seconds() * 1000
+        # Zenvia's reports are not in the embedded cloud.
+        with suppress(FunctionFailed):
+            function.ask(event)
+        return ColdStart(started, function.cpu_seconds() * 1000 - started)
+
+
+def first_event(logical_id: str) -> Mapping[str, Any]:
+    """What the tests of what was built ask first."""
+    if logical_id in EVENTS:
+        return EVENTS[logical_id][0]
+    return REQUESTS[logical_id][0] if logical_id in REQUESTS else {}
+
+
+def measure(logical_id: str, stack: Stack) -> Sequence[Turn]:
+    environment = {**variables(logical_id, stack), "ZENVIA_API_URL": stack.endpoint_url}
+    return [
+        Turn(
+            bare=cold_start(starting(BARE, ROOT, NO_LAYER, environment), {}),
+            own=cold_start(running(logical_id, environment), first_event(logical_id)),
+        )
+        for _ in range(RUNS)
+    ]
+
+
+def row(name: str, starts: Sequence[ColdStart], ratios: Sequence[float]) -> Sequence[str]:
+    return (
+        name,
+        spread([each.start for each in starts], 0),
+        spread([each.first for each in starts], 0),
+        spread([each.both for each in starts], 0),
+        spread(ratios),
+    )
+
+
+def main(logical_ids: Sequence[str]) -> None:
+    """Of all functions where none is named."""
+    with tempfile.TemporaryDirectory() as home, cloud.running(Path(home)) as stack:
+        turns = {each: measure(each, stack) for each in logical_ids or sorted(functions())}
+    bare = [turn.bare for each in turns.values() for turn in each]
+    rows = [row("the bare one", bare, [])]
+    for name, each in turns.items():
+        own = [turn.own for turn in each]
+        rows.append(row(name, own, [turn.own.both / turn.bare.both for turn in each]))
+    print(table(TITLES, rows))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,14 @@
+"""After all that: the functions complain of nothing, and tell of nobody."""
+
+from local import logs
+from local.stack import Stack
+from tests.stack.hostile.test_description import CUSTOMER
+from tests.stack.hostile.test_input import NUMBER
+
+
+def test_no_error_and_no_number(besieged: Stack) -> None:
+    lines = list(logs.read(besieged, follow=False))
+    assert lines
+    assert [line for line in lines if '"level":"ERROR"' in line or "Traceback" in line] == []
+    for number in (CUSTOMER, NUMBER):
+        assert [line for line in lines if number in line] == []
