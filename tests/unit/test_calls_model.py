@@ -1,6 +1,6 @@
 """A call is a merge of facts: the laws of the merge, and what is derived from it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 import pytest
@@ -14,12 +14,16 @@ from retorno.calls.model import (
     Fact,
     closing,
     derive,
+    erasing,
     facts_of,
     first_told,
     fold,
     merge,
+    number_key_of,
+    number_of,
     register,
 )
+from retorno.phone import NumberPlan, match_key
 from retorno.telephony.ports import ENDED_IN_IVR, AnsweredBy, CallEvent, Direction, Stage
 from retorno.times import FIRST
 from tests.support.histories import BEGINNING, History, call_events, history
@@ -249,6 +253,45 @@ def test_each_fact_of_an_event_is_kept_with_its_time() -> None:
     facts = reduce(merge, [facts_of(event)])
     assert facts[Fact.ANSWERING_AGENT] == "2026-03-02T12:00:00.000000Z ana"
     assert facts[Fact.ANSWERED] == "2026-03-02T12:00:00.000000Z"
+
+
+class TestErasing:
+    PSEUDONYM = "erased-5feceb66"
+
+    @given(st.data())
+    def test_no_event_brings_the_number_back(self, data: st.DataObject) -> None:
+        """Whatever is told before, after and again, in any order."""
+        number = "+5511987654321"
+        at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        told = [
+            {
+                Fact.DIRECTION: register(at, "inbound"),
+                Fact.NUMBER: register(
+                    at + timedelta(seconds=data.draw(st.integers(-9, 9))), number
+                ),
+                Fact.CALLER: register(at, "(11) 98765-4321"),
+                Fact.LEG_NUMBER: register(at, number),
+            }
+            for _ in range(3)
+        ]
+        known = told[0]
+        erased = merge(known, erasing(known, match_key(number), self.PSEUDONYM, NumberPlan()))
+        for facts in data.draw(st.permutations(told)):
+            erased = merge(erased, facts)
+        assert "8765" not in " ".join(erased.values())
+        assert (number_of(erased), number_key_of(erased)) == (self.PSEUDONYM, self.PSEUDONYM)
+        assert erasing(erased, match_key(number), self.PSEUDONYM, NumberPlan()).items() <= (
+            erased.items()
+        )
+
+    def test_leaves_the_companys_own_number(self) -> None:
+        at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        known = {
+            Fact.DIRECTION: register(at, "inbound"),
+            Fact.CALLEE: register(at, "+551130304040"),
+        }
+        erased = erasing(known, "+551187654321", self.PSEUDONYM, NumberPlan())
+        assert erased.keys() == {Fact.NUMBER, Fact.LEG_NUMBER, Fact.CALLER}
 
 
 def test_a_call_is_kept_from_the_first_that_is_told_of_it() -> None:
