@@ -11,6 +11,7 @@ RUNTIME := .local/runtime
 PYTHON :=
 PORT :=
 SEED :=
+SEEDS :=
 DAYS :=
 MINUTES :=
 LIVE :=
@@ -25,7 +26,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
-	report-voicemail test test-unit lint \
+	report-voicemail test test-unit faults lint \
 	format openapi build check-build check clean
 
 # Shows what a command says only if it fails.
@@ -89,6 +90,9 @@ test: $(VENV)/ready ## Runs all tests, those in the embedded cloud included
 
 test-unit: $(VENV)/ready ## Runs the tests that take no cloud
 	@$(BIN)/pytest --quiet tests/unit
+
+faults: $(VENV)/ready ## Plays random histories through deaths and failures; SEEDS=200-260
+	@PYTHONHASHSEED=0 FAULT_SEEDS="$(or $(SEEDS),0-30)" $(BIN)/pytest --quiet tests/faults
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet
