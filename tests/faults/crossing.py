@@ -78,7 +78,7 @@ class Crossing:
             answer = self._request(client.meta.service_model.service_name, operation, asked)
             return request(client, operation, asked) if answer is None else answer
 
-        patches = [
+        patches: list[Any] = [
             patch.dict(os.environ, variables),
             patch.object(BaseClient, "_make_api_call", requested),
             patch("retorno.clock.now", self.clock),
@@ -142,7 +142,12 @@ class Crossing:
         return handler_of(function)(dict(event), CONTEXT)
 
     def flow(self) -> None:
-        """All that follows, in the order in which it came."""
+        """All that follows, in the order in which it came, and what is looked at each minute."""
+        self._follow()
+        self.call("WatchCallbacks", {})
+        self._follow()
+
+    def _follow(self) -> None:
         for _ in range(MUCH):
             if not self.records and not self.messages:
                 return
@@ -173,7 +178,17 @@ class Crossing:
             for known in [{name: value for name, value in item.items() if name not in UNTOLD}]
         ]
         text = "\n".join(sorted(RANDOM_ID.sub("id", each) for each in told))
-        return f"{text}\n{sorted(self.schedules)}"
+        return f"{text}\n{sorted(filter(self._stands, self.schedules))}"
+
+    def _stands(self, schedule: str) -> bool:
+        """One of a promise as it was before fires for nothing."""
+        kind, _, name = schedule.partition("-")
+        promise, _, version = name.rpartition("-")
+        promises = self.dynamodb.items("promises") if kind == "promise" else []
+        return not promises or any(
+            (each["promise_id"]["S"], each["version"]["N"]) == (promise, version)
+            for each in promises
+        )
 
     # --- One after the other, or across ---------------------------------------------------------
 

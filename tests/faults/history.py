@@ -1,7 +1,7 @@
 """Random histories: who does what, and when; played by all of the product, through any trouble."""
 
-from concurrent.futures import Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -151,7 +151,7 @@ class World(Centre):
         for agent in self.agents:
             self.cloud.every(BACK_AFTER, lambda agent=agent: self._asks(agent, "available")())  # type: ignore[misc]
 
-    def _now(self, route: str, body: Any, **parts: str) -> Answer:
+    def _now(self, route: str, body: Any, **parts: Any) -> Answer:
         """Nothing goes wrong where no function is said to run."""
         event = request(route, LEO, body, **parts)
         told = answer(handler_of(function_of(route))(event, CONTEXT))

@@ -11,10 +11,10 @@ from retorno.callbacks.model import AT_REST, contact_id_of, dial_id_of
 from retorno.callbacks.model import State as ContactState
 from retorno.calls.model import CallRules, derive, facts_of, fold
 from retorno.calls.store import CallStore
+from retorno.phone import NumberPlan
 from retorno.promises.model import CANCELLABLE
 from retorno.promises.store import PromiseStore
 from retorno.recovery.model import UNREACHED
-from retorno.phone import NumberPlan
 from retorno.telephony.canonical import _event
 from retorno.telephony.ports import CallEvent
 from tests.faults.history import LINE, World

@@ -1,11 +1,10 @@
 """What each function that writes does to one customer, one call, two agents: the same items."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
-from collections.abc import Iterator
 from unittest.mock import patch
 
 from retorno.callbacks.model import contact_id_of
@@ -55,7 +54,7 @@ class Desk:
         self.promise = self.quote = self.operation = self.offer = self.contact = ""
 
     def ask(
-        self, route: str, body: Any = None, who: Claims = LEO, key: str = "", **parts: str
+        self, route: str, body: Any = None, who: Claims = LEO, key: str = "", **parts: Any
     ) -> Any:
         headers = {"idempotency-key": key} if key else {}
         event = request(route, who, body, headers, **parts)
@@ -63,10 +62,10 @@ class Desk:
         assert answer["statusCode"] < 300, (route, answer["body"])
         return json.loads(answer["body"] or "null")
 
-    def tell(self, call_id: str, stage: str, ago: float, **facts: str) -> None:
+    def tell(self, call_id: str, stage: str, ago: float, **facts: Any) -> None:
         self.crossing.call("IngestCalls", self.told(call_id, stage, ago, **facts))
 
-    def told(self, call_id: str, stage: str, ago: float, **facts: str) -> Mapping[str, Any]:
+    def told(self, call_id: str, stage: str, ago: float, **facts: Any) -> Mapping[str, Any]:
         """An event of so many minutes ago."""
         now = self.crossing.clock.now
         at = (now - ago * MINUTE).isoformat()
@@ -83,8 +82,13 @@ class Desk:
         draft = {"name": "Vendas", "monitored_queue": "vendas", "callback_queue": "retorno"}
         ask("PUT /callback-campaigns/{campaign}", draft, campaign="vendas")
         ask("PUT /queues/{queue}", {"mode": "ask"}, queue="sac")
-        campaign = {"name": "Natal", "begins_on": "2026-03-01", "ends_on": "2026-03-31",
-                    "queue": "vendas", "dialling": True}  # fmt: skip
+        campaign = {
+            "name": "Natal",
+            "begins_on": "2026-03-01",
+            "ends_on": "2026-03-31",
+            "queue": "vendas",
+            "dialling": True,
+        }
         ask("PUT /telemarketing/campaigns/{campaign}", campaign, **natal)
         for name, mobile in (("Maria", NUMBER), ("Joana", "+5511987654322")):
             made = ask("POST /customers", {"name": name, "mobile": mobile})
@@ -103,7 +107,9 @@ class Desk:
         at = (self.crossing.clock.now + 30 * MINUTE).isoformat()
         wish = {"number": NUMBER, "at": at, "queue": "retorno"}
         self.promise = ask("POST /callbacks", wish, key="p1")["callback_id"]
-        self.quote = ask("POST /quotes", {"call_id": "o1"}, user("[agent]", "bia"), "q1")["quote_id"]
+        self.quote = ask("POST /quotes", {"call_id": "o1"}, user("[agent]", "bia"), "q1")[
+            "quote_id"
+        ]
         ask(f"PUT {CUSTOMER}/schedule", {"at": at}, **natal, customer_id=self.customers[0])
         wish = {"campaign": NATAL, "customer_id": self.customers[1]}
         opened = ask("POST /telemarketing/operations", wish, user("[agent]", "bia"))
@@ -124,8 +130,11 @@ def opened(crossing: Crossing) -> Iterator[Desk]:
         for name in names:
             patches.enter_context(patch(name, lambda settings: Switch()))
         patches.enter_context(patch("retorno.callbacks.dialler.ThreadPoolExecutor", OneAtATime))
-        variables = {"CALLING_PROFILES": "none", "DIAL_PROVIDER": "canonical",
-                     "DIAL_URL": "https://dial.example.com"}  # fmt: skip
+        variables = {
+            "CALLING_PROFILES": "none",
+            "DIAL_PROVIDER": "canonical",
+            "DIAL_URL": "https://dial.example.com",
+        }
         patches.enter_context(patch.dict("os.environ", variables))
         desk = Desk(crossing)
         desk.opens()
@@ -133,9 +142,11 @@ def opened(crossing: Crossing) -> Iterator[Desk]:
 
 
 def asking(
-    route: str, body: Any = None, who: Claims = LEO, key: str = "", match: str = "", **parts: str
+    route: str, body: Any = None, who: Claims = LEO, key: str = "", match: str = "", **parts: Any
 ) -> Step:
-    headers = {name: value for name, value in (("idempotency-key", key), ("if-match", match)) if value}
+    headers = {
+        name: value for name, value in (("idempotency-key", key), ("if-match", match)) if value
+    }
 
     def event(_: Crossing) -> Mapping[str, Any]:
         return request(route, who, body, headers, **parts)
@@ -156,8 +167,7 @@ def steps(desk: Desk) -> dict[str, Step]:
     ana, bia = user("[agent]", "ana"), user("[agent]", "bia")
     maria = {"campaign": NATAL, "customer_id": desk.customers[0]}
     later = (desk.crossing.clock.now + 60 * MINUTE).isoformat()
-    natal = {"name": "Natal", "begins_on": "2026-03-01", "ends_on": "2026-03-30",
-             "queue": "vendas"}  # fmt: skip
+    natal = {"name": "Natal", "begins_on": "2026-03-01", "ends_on": "2026-03-30", "queue": "vendas"}
     fired = {"promise_id": desk.promise, "version": 1}
     due = {**maria, "ordinal": 1} | {"campaign_id": NATAL}
     del due["campaign"]
@@ -166,53 +176,164 @@ def steps(desk: Desk) -> dict[str, Step]:
         return bringing(function, lambda: {"Records": [desk.last[table, item]]})
 
     return {
-        "a call is answered": bringing("IngestCalls", lambda: desk.told("w1", "answered", 0, agent="ana")),
+        "a call is answered": bringing(
+            "IngestCalls", lambda: desk.told("w1", "answered", 0, agent="ana")
+        ),
         "a call is given up": bringing("IngestCalls", lambda: desk.told("w1", "cancelled", 0)),
         "a customer is reached": bringing(
             "IngestCalls",
-            lambda: desk.told("o1", "answered", 0, direction="outbound_manual", to=NUMBER,
-                              agent="bia", answered_by="human"),  # fmt: skip
+            lambda: desk.told(
+                "o1",
+                "answered",
+                0,
+                direction="outbound_manual",
+                to=NUMBER,
+                agent="bia",
+                answered_by="human",
+            ),
         ),
         "a call is swept up": bringing("SweepCalls"),
-        "a call is summed up": asking("PUT /calls/{call_id}/disposition", {"code": "caixa_postal"}, bia, call_id="o1"),
-        "a call is a customer's": asking("PUT /calls/{call_id}/customer", {"customer_id": desk.customers[1]}, bia, call_id="o1"),
+        "a call is summed up": asking(
+            "PUT /calls/{call_id}/disposition", {"code": "caixa_postal"}, bia, call_id="o1"
+        ),
+        "a call is a customer's": asking(
+            "PUT /calls/{call_id}/customer", {"customer_id": desk.customers[1]}, bia, call_id="o1"
+        ),
         "a number is dialled": asking("POST /dials", {"number": NUMBER}, ana, "d1"),
         "misses are matched": again("MatchRecoveries", "CallsTable", "m1"),
         "calls are followed": again("FollowCalls", "CallsTable", "w1"),
         "misses expire": bringing("ExpireMissedCalls"),
-        "a miss is dismissed": asking("POST /missed-calls/{call_id}/dismiss", {"reason": "engano"}, call_id="m1"),
-        "a number is forbidden": asking("PUT /do-not-call/{number}", {"origin": "customer"}, number=NUMBER),
+        "a miss is dismissed": asking(
+            "POST /missed-calls/{call_id}/dismiss", {"reason": "engano"}, call_id="m1"
+        ),
+        "a number is forbidden": asking(
+            "PUT /do-not-call/{number}", {"origin": "customer"}, number=NUMBER
+        ),
         "the call list is filled": again("FillCallList", "RecoveriesTable", "m1"),
         "the list is dialled": bringing("DialCallbacks", lambda: message(queue="retorno")),
         "contacts are watched": bringing("WatchCallbacks"),
-        "a contact is dismissed": asking("POST /callback-contacts/{contact_id}/dismiss", {"reason": "engano"}, contact_id=desk.contact),
-        "a campaign is paused": asking("POST /callback-campaigns/{campaign}/pause", campaign="vendas"),
-        "a call is asked for": asking("POST /callback-requests", {"number": NUMBER, "queue": "retorno"}),
-        "a call is promised": asking("POST /callbacks", {"number": NUMBER, "at": later, "queue": "retorno"}, key="p2"),
-        "a promise is moved": asking("PUT /callbacks/{callback_id}", {"number": NUMBER, "at": later, "queue": "retorno"}, match="*", callback_id=desk.promise),
-        "a promise is cancelled": asking("DELETE /callbacks/{callback_id}", match="*", callback_id=desk.promise),
+        "a contact is dismissed": asking(
+            "POST /callback-contacts/{contact_id}/dismiss",
+            {"reason": "engano"},
+            contact_id=desk.contact,
+        ),
+        "a campaign is paused": asking(
+            "POST /callback-campaigns/{campaign}/pause", campaign="vendas"
+        ),
+        "a call is asked for": asking(
+            "POST /callback-requests", {"number": NUMBER, "queue": "retorno"}
+        ),
+        "a call is promised": asking(
+            "POST /callbacks", {"number": NUMBER, "at": later, "queue": "retorno"}, key="p2"
+        ),
+        "a promise is moved": asking(
+            "PUT /callbacks/{callback_id}",
+            {"number": NUMBER, "at": later, "queue": "retorno"},
+            match="*",
+            callback_id=desk.promise,
+        ),
+        "a promise is cancelled": asking(
+            "DELETE /callbacks/{callback_id}", match="*", callback_id=desk.promise
+        ),
         "a promise is due": bringing("KeepPromises", lambda: sqs(json.dumps(fired))),
         "promises are looked after": bringing("KeepPromises"),
         "a line is served": bringing("OfferCalls", lambda: message(queue="sac")),
         "a waiting call is looked at": bringing("OfferCalls", lambda: message(call_id="w1")),
-        "an agent rests": asking("PUT /agents/me/presence", {"state": "paused", "reason": "almoço"}, ana),
-        "an agent changes": asking("PUT /agents/{agent}", {"name": "Ana", "queues": ["sac"]}, match="*", agent="ana"),
+        "an agent rests": asking(
+            "PUT /agents/me/presence", {"state": "paused", "reason": "almoço"}, ana
+        ),
+        "an agent changes": asking(
+            "PUT /agents/{agent}", {"name": "Ana", "queues": ["sac"]}, match="*", agent="ana"
+        ),
         "a customer is given": asking(f"POST {CUSTOMER}/transfer", {"agent": "ana"}, **maria),
         "an appointment is moved": asking(f"PUT {CUSTOMER}/schedule", {"at": later}, **maria),
         "a customer is unlinked": asking(f"DELETE {CUSTOMER}", **maria),
         "a customer is linked": asking(f"PUT {CUSTOMER}", {"agent": "bia"}, **maria),
         "a customer is worked on": asking("POST /telemarketing/operations", maria, ana),
         "the next is taken": asking("POST /telemarketing/worklist/next", {"campaign": NATAL}, ana),
-        "an operation ends": asking("POST /telemarketing/operations/{operation}/conclude", {"outcome": "nao_ligar"}, bia, operation=desk.operation),
-        "an operation comes to nothing": asking("POST /telemarketing/operations/{operation}/no-contact", {"reason": "ocupado"}, bia, operation=desk.operation),
+        "an operation ends": asking(
+            "POST /telemarketing/operations/{operation}/conclude",
+            {"outcome": "nao_ligar"},
+            bia,
+            operation=desk.operation,
+        ),
+        "an operation comes to nothing": asking(
+            "POST /telemarketing/operations/{operation}/no-contact",
+            {"reason": "ocupado"},
+            bia,
+            operation=desk.operation,
+        ),
         "an appointment is due": bringing("KeepAppointments", lambda: sqs(json.dumps(due))),
         "appointments are looked after": bringing("KeepAppointments"),
         "assignments are followed": again("FollowAssignments", "AssignmentsTable", NATAL),
-        "a quote is won": asking("POST /quotes/{quote_id}/win", {"value": "10.00"}, bia, quote_id=desk.quote),
-        "a quote is lost": asking("POST /quotes/{quote_id}/lose", {"reason": "preço"}, bia, quote_id=desk.quote),
-        "a customer is changed": asking("PUT /customers/{customer_id}", {"name": "Maria S.", "mobile": NUMBER}, match="*", customer_id=desk.customers[0]),
-        "a customer is deleted": asking("DELETE /customers/{customer_id}", match="*", customer_id=desk.customers[0]),
-        "a campaign is changed": asking("PUT /telemarketing/campaigns/{campaign}", natal, match="*", campaign=NATAL),
-        "a menu is made": asking("PUT /menus/{menu}", {"say": "Olá"}, menu="m"),
-        "a waiting limit is set": asking("PUT /wait-policies/{queue}", {"limits": {"seconds": 30}}, queue="sac"),
+        "a quote is won": asking(
+            "POST /quotes/{quote_id}/win", {"value": "10.00"}, bia, quote_id=desk.quote
+        ),
+        "a quote is lost": asking(
+            "POST /quotes/{quote_id}/lose", {"reason": "preço"}, bia, quote_id=desk.quote
+        ),
+        "a customer is changed": asking(
+            "PUT /customers/{customer_id}",
+            {"name": "Maria S.", "mobile": NUMBER},
+            match="*",
+            customer_id=desk.customers[0],
+        ),
+        "a customer is deleted": asking(
+            "DELETE /customers/{customer_id}", match="*", customer_id=desk.customers[0]
+        ),
+        "a campaign is changed": asking(
+            "PUT /telemarketing/campaigns/{campaign}", natal, match="*", campaign=NATAL
+        ),
+        "a waiting limit is set": asking(
+            "PUT /wait-policies/{queue}", {"limits": {"seconds": 30}}, queue="sac"
+        ),
     }
+
+
+# Of the steps, before there is anything that they could begin with.
+NAMES = [
+    "a call is answered",
+    "a call is given up",
+    "a customer is reached",
+    "a call is swept up",
+    "a call is summed up",
+    "a call is a customer's",
+    "a number is dialled",
+    "misses are matched",
+    "calls are followed",
+    "misses expire",
+    "a miss is dismissed",
+    "a number is forbidden",
+    "the call list is filled",
+    "the list is dialled",
+    "contacts are watched",
+    "a contact is dismissed",
+    "a campaign is paused",
+    "a call is asked for",
+    "a call is promised",
+    "a promise is moved",
+    "a promise is cancelled",
+    "a promise is due",
+    "promises are looked after",
+    "a line is served",
+    "a waiting call is looked at",
+    "an agent rests",
+    "an agent changes",
+    "a customer is given",
+    "an appointment is moved",
+    "a customer is unlinked",
+    "a customer is linked",
+    "a customer is worked on",
+    "the next is taken",
+    "an operation ends",
+    "an operation comes to nothing",
+    "an appointment is due",
+    "appointments are looked after",
+    "assignments are followed",
+    "a quote is won",
+    "a quote is lost",
+    "a customer is changed",
+    "a customer is deleted",
+    "a campaign is changed",
+    "a waiting limit is set",
+]

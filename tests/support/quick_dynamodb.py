@@ -243,7 +243,7 @@ class QuickDynamoDB:
             for each in writes
         )
 
-    def _place(self, name: str, key: Item, writes: bool) -> tuple[str, Any, bool]:  # noqa: FBT001
+    def _place(self, name: str, key: Item, writes: bool) -> tuple[str, Any, bool]:
         return name, self._tables[name].key_of(key), writes
 
     def _got(self, asked: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:

@@ -149,13 +149,13 @@ class Cloud:
         def requested(client: BaseClient, operation: str, parameters: Any) -> Any:
             return self._requested(client, operation, parameters)
 
-        patches = [
+        patches: list[Any] = [
             patch.dict(os.environ, variables),
             patch.object(BaseClient, "_make_api_call", requested),
             patch("retorno.clock.now", self._now_here),
             patch("retorno.dynamodb.time.sleep", self.passes),
             # Where ids come from.
-            patch("os.urandom", lambda size: self.random.randbytes(size)),
+            patch("os.urandom", self._random_bytes),
         ]
         with ExitStack() as stack:
             for each in patches:
@@ -175,6 +175,9 @@ class Cloud:
             return self._dynamodb.items(table)
         found: list[Item] = self._moto.scan(TableName=table)["Items"]
         return found
+
+    def _random_bytes(self, size: int) -> bytes:
+        return self.random.randbytes(size)
 
     # --- Time -----------------------------------------------------------------------------------
 
@@ -308,7 +311,7 @@ class Cloud:
         headers: Mapping[str, str] | None = None,
         *,
         then: Callable[[Answered], object] = lambda answer: None,
-        **parts: str,
+        **parts: Any,
     ) -> None:
         """Somebody asks over HTTP, and asks again until they have an answer; `then` reads it."""
         event = request(route, claims, body, headers, **parts)
@@ -357,7 +360,7 @@ class Cloud:
             }
             raise ClientError(refusal, operation)
 
-    def _served(self, client: BaseClient, operation: str, parameters: Any) -> Any:
+    def _served(self, client: BaseClient, operation: str, parameters: Any) -> Any:  # noqa: PLR0911
         self.requests += 1
         match operation:
             case "SendMessage":
@@ -469,7 +472,7 @@ def request(
     claims: Claims,
     body: Any = None,
     headers: Mapping[str, str] | None = None,
-    **parts: str,
+    **parts: Any,
 ) -> dict[str, Any]:
     """Of a route such as "GET /calls/{call_id}", whose `parts` are said."""
     return http(
