@@ -115,8 +115,8 @@ def _customer(act: Callable[..., float], random: Random, index: int) -> None:
             case "gives":
                 act("gives", at, customer=index, agent=agent)
             case "works":
-                act("works", at, customer=index, agent=agent,
-                    end=random.choice(["conclude", "postpone", "no-contact", "release"]))  # fmt: skip
+                end = random.choice(["conclude", "postpone", "no-contact", "release"])
+                act("works", at, customer=index, agent=agent, end=end)
 
 
 @dataclass

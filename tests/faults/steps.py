@@ -75,7 +75,8 @@ class Desk:
         return canonical(now, event)
 
     def opens(self) -> None:
-        ask, natal = self.ask, {"campaign": NATAL}
+        ask = self.ask
+        natal: dict[str, Any] = {"campaign": NATAL}
         for agent in ("ana", "bia"):
             draft = {"name": agent, "queues": ["sac", "retorno", "vendas"], "wrap_up_seconds": 0}
             ask("PUT /agents/{agent}", draft, agent=agent)
@@ -95,7 +96,11 @@ class Desk:
             self.customers.append(made["customer_id"])
             ask(f"PUT {CUSTOMER}", {"agent": None}, **natal, customer_id=self.customers[-1])
         for call_id, ago, number in (("old", WEEK, NUMBER), ("m2", 20, OTHER)):
-            facts = {"direction": "inbound", "from": number, "queue": "vendas"}
+            facts: dict[str, Any] = {
+                "direction": "inbound",
+                "from": number,
+                "queue": "vendas",
+            }
             self.tell(call_id, "queued", ago - 10, **facts)
             self.tell(call_id, "cancelled", ago - 11, **facts)
         self.tell("lost", "queued", 60 * 30, queue="vendas")
@@ -165,7 +170,7 @@ def message(**named: str) -> Mapping[str, Any]:
 def steps(desk: Desk) -> dict[str, Step]:
     """By name; each begins with what the desk has."""
     ana, bia = user("[agent]", "ana"), user("[agent]", "bia")
-    maria = {"campaign": NATAL, "customer_id": desk.customers[0]}
+    maria: dict[str, Any] = {"campaign": NATAL, "customer_id": desk.customers[0]}
     later = (desk.crossing.clock.now + 60 * MINUTE).isoformat()
     natal = {"name": "Natal", "begins_on": "2026-03-01", "ends_on": "2026-03-30", "queue": "vendas"}
     fired = {"promise_id": desk.promise, "version": 1}
