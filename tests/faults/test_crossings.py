@@ -15,7 +15,7 @@ from tests.support.functions import functions
 ALL = bool(os.environ.get("FAULT_SEEDS"))
 MOST_ORDERS = None if ALL else 20
 SHARE = 1 if ALL else 3
-MOST_OF_LONG_ONES = 2_000
+MOST_OF_LONG_ONES = 200
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 
