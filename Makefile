@@ -11,6 +11,7 @@ RUNTIME := .local/runtime
 PYTHON :=
 PORT :=
 SEED :=
+SEEDS :=
 DAYS :=
 MINUTES :=
 LIVE :=
@@ -37,7 +38,8 @@ PERSON = "$(or $(NUMBER),$(CUSTOMER),$(error Whose? Say NUMBER=â€¦ or CUSTOMER=â
 .DEFAULT_GOAL := help
 .PHONY: help setup run up deploy status logs down replay replay-unreadable \
 	report-voicemail apply-retention failures redrive look-again copy-back erase export-person \
-	test test-unit bench bench-starts lint format openapi architecture build check-build check clean
+	test test-unit faults bench bench-starts lint format openapi architecture build check-build \
+	check clean
 
 # Shows what a command says only if it fails.
 quietly = said=$$($(1) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
@@ -139,6 +141,9 @@ bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/perf
 bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures the CPU of cold starts, as built: Linux
 	@$(call sam-build,$(patsubst aarch64,arm64,$(shell uname -m)),host)
 	@$(BIN)/python -m benchmarks.cold_start
+
+faults: $(VENV)/ready ## Plays random histories through deaths and failures; SEEDS=200-260
+	@PYTHONHASHSEED=0 FAULT_SEEDS="$(or $(SEEDS),0-30)" $(BIN)/pytest --quiet tests/faults
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet

@@ -141,6 +141,9 @@ class Deployment:
         """What the template's `!Ref` gives for a resource."""
         return self._names[logical_id]
 
+    def has(self, logical_id: str) -> bool:
+        return logical_id in self._names
+
     def call(self, function: str, event: Mapping[str, Any]) -> Any:
         """Calls a function, by its logical id, with the environment that the template gives it."""
         with patch.dict(os.environ, self.environment(function)):

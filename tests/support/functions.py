@@ -42,6 +42,26 @@ def function_of(route: str) -> str:
     raise LookupError(route)
 
 
+def followers() -> dict[str, list[str]]:
+    """Which functions follow the stream of each table, all by their logical ids."""
+    return _sources("DynamoDB", "Stream")
+
+
+def consumers() -> dict[str, str]:
+    """Which function takes the messages of each queue, all by their logical ids."""
+    return {queue: names[0] for queue, names in _sources("SQS", "Queue").items()}
+
+
+def _sources(kind: str, source: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for logical_id, properties in functions().items():
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == kind:
+                name, _ = event["Properties"][source]["Fn::GetAtt"]
+                found.setdefault(name, []).append(logical_id)
+    return found
+
+
 def environment_of(logical_id: str, resources: dict[str, str]) -> dict[str, str]:
     """The function's variables; `resources` says what `!Ref` gives for each that they name,
     and as "Queue.Arn" what `!GetAtt` does.

@@ -175,6 +175,13 @@ class Table:
     def items(self) -> list[Item]:
         return list(self._items.values())
 
+    def replace(self, items: Sequence[Item]) -> None:
+        self._items.clear()
+        for partitions in self._partitions.values():
+            partitions.clear()
+        for item in items:
+            self.put(item, item)
+
     def query(self, index: str, hashed: Any) -> list[Item]:
         found = self._partitions[index].get(hashed, {})
         return sorted(found.values(), key=lambda item: self.order(index, item))
@@ -208,6 +215,36 @@ class QuickDynamoDB:
 
     def items(self, table: str) -> list[Item]:
         return self._tables[table].items()
+
+    def snapshot(self) -> dict[str, list[Item]]:
+        """All that there is, for `restore`: an item that is written is another one."""
+        return {name: table.items() for name, table in self._tables.items()}
+
+    def restore(self, snapshot: Mapping[str, Sequence[Item]]) -> None:
+        for name, items in snapshot.items():
+            self._tables[name].replace(items)
+
+    def touched(self, operation: str, asked: Mapping[str, Any]) -> frozenset[tuple[str, Any, bool]]:
+        """The table and the key of each item that a request looks at, and whether it writes it; a
+        query looks at all of a table."""
+        match operation:
+            case "Query":
+                return frozenset([(asked["TableName"], None, False)])
+            case "BatchGetItem":
+                wanted = asked["RequestItems"].items()
+                keys = [(name, key) for name, each in wanted for key in each["Keys"]]
+                return frozenset(self._place(name, key, False) for name, key in keys)
+            case "TransactWriteItems":
+                writes = [each for one in asked["TransactItems"] for each in one.values()]
+            case _:
+                writes = [asked]
+        return frozenset(
+            self._place(each["TableName"], each.get("Key") or each["Item"], operation != "GetItem")
+            for each in writes
+        )
+
+    def _place(self, name: str, key: Item, writes: bool) -> tuple[str, Any, bool]:
+        return name, self._tables[name].key_of(key), writes
 
     def _got(self, asked: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:
         for name, wanted in asked.items():

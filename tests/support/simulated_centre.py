@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 from retorno.agents.model import AgentDraft, Stored, Wish
@@ -15,7 +16,7 @@ from retorno.agents.model import State as Presence
 from retorno.agents.service import agents
 from retorno.callback_campaigns.model import Campaign, CampaignDraft
 from retorno.callback_campaigns.service import campaigns
-from retorno.callbacks.model import Contact, Wanted, contact_id_of
+from retorno.callbacks.model import Contact, Wanted
 from retorno.callbacks.service import call_list, pace_of
 from retorno.callbacks.store import ContactStore
 from retorno.calling_rules.model import Listing, Origin, Scope
@@ -37,6 +38,7 @@ from tests.support.webhooks import canonical
 
 # How much later than it took an order the telephone system lists the call, at most.
 LAG = 50
+MANY = 1_000
 AGENT = user("[agent]", "ana")
 
 
@@ -62,12 +64,16 @@ class Centre:
     placed: dict[str, Placed] = field(default_factory=dict)
     ordered: list[str] = field(default_factory=list)
     forbidden: dict[str, datetime] = field(default_factory=dict)
+    queues: tuple[str, ...] = ("retorno",)
     name: str = "canonical"
 
     def __post_init__(self) -> None:
-        self._random = self.cloud.random
         self._contacts = ContactStore("contacts")
         self._campaigns = {each.campaign_id: each for each in self.campaigns}
+
+    @property
+    def _random(self) -> Random:
+        return self.cloud.random
 
     @property
     def now(self) -> datetime:
@@ -143,12 +149,9 @@ class Centre:
             self.wrongs.append(f"{attempt} is out of hours: {order.ordered_at}")
 
     def _contact_of(self, order: DialOrder) -> Contact | None:
-        names = [*self._campaigns, "queue:retorno", "promise:1"]
         with self.cloud.aside():
-            found = [
-                self._contacts.get(contact_id_of(name, match_key(order.number))) for name in names
-            ]
-        return next((each for each in found if each and each.dial_id == order.attempt_id), None)
+            found = self._contacts.of_number(match_key(order.number), MANY)
+        return next((each for each in found if each.dial_id == order.attempt_id), None)
 
     def _place(self, order: DialOrder) -> str:
         if order.attempt_id in self.placed:
@@ -227,6 +230,11 @@ class Centre:
         answer = self.cloud.call("IngestCalls", canonical(self.now, event))
         if answer is None or answer["statusCode"] != 200:
             self.cloud.after(5, lambda: self._send(event))
+        else:
+            self._is_taken(event)
+
+    def _is_taken(self, event: dict[str, str]) -> None:
+        """For whoever wants to know."""
 
     def _note(self, call_id: str, code: str) -> None:
         event = http(
@@ -251,7 +259,7 @@ class Centre:
             campaigns(settings).add(campaign.campaign_id, draft, DialProvider.CANONICAL)
         people = agents(AgentSettings.from_environment())
         for agent in self.agents:
-            people.register(agent, AgentDraft(name=agent, queues=("retorno",)), self.now)
+            people.register(agent, AgentDraft(name=agent, queues=self.queues), self.now)
             self.cloud.after(self._random.uniform(0, 1200), self._asks(agent, "available"))
 
     def _asks(self, agent: str, state: str) -> Callable[[], None]:
@@ -297,7 +305,7 @@ class Centre:
         return [
             contact
             for number in self.numbers
-            for contact in self._contacts.of_number(match_key(number), len(self.numbers))
+            for contact in self._contacts.of_number(match_key(number), MANY)
         ]
 
     def people(self) -> Sequence[Stored]:

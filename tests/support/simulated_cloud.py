@@ -1,18 +1,20 @@
 """A deployment on a clock of its own, where whatever runs may die, be late, or come again.
 
 Functions run at the same time, in threads that take turns: each gives way at its requests, until
-the time that a request takes is over. So a seed repeats. What AWS promises holds: messages and
-records come at least once, those of a stream in the order of their key's changes; and nothing else
-does.
+the time that a request takes is over. So a seed repeats; and each thing that is done has dice of
+its own, and gives of them to what it brings about, so that what is left out changes no other's.
+What AWS promises holds: messages and records come at least once, those of a stream in the order of
+their key's changes; and nothing else does.
 """
 
 import heapq
+import json
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from random import Random
@@ -20,33 +22,30 @@ from threading import Semaphore, Thread, local
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+import boto3
 from botocore.client import BaseClient
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from tests.support.clock import StoppedClock
 from tests.support.deployment import CONTEXT, Deployment
-from tests.support.events import sqs
-from tests.support.functions import functions, handler_of
+from tests.support.events import Answer as Answered
+from tests.support.events import Claims, answer, http, sqs
+from tests.support.functions import consumers, followers, function_of, functions, handler_of
 from tests.support.quick_dynamodb import Item, QuickDynamoDB
-from tests.support.stream import Record
+from tests.support.stream import Record, Stream
+from tests.support.tables import template
 
 FUNCTION_LIFE = timedelta(seconds=29)
 VISIBILITY_SECONDS = 180
 MAX_RECEIVES = 10
 MAX_RETRIES = 60
+URL = "https://example.com"
+SERVER_ERROR = 500
 
-# Who follows which table's stream, and by what its records are kept in order.
-FOLLOWERS = {
-    "calls": ("call_id", ("MatchRecoveries", "FollowCalls")),
-    "recoveries": ("number_key", ("FillCallList",)),
-    "agents": ("pk", ("FollowAgents",)),
-    "do-not-call": ("number_key", ("FollowDoNotCall",)),
-}
-CONSUMERS = {
-    "DiallerQueue": "DialCallbacks",
-    "OffersQueue": "OfferCalls",
-    "DeferredCallsQueue": "StoreDeferredCalls",
-}
+# What looks on and is asked by nobody: figures and feeds have histories of their own.
+ONLOOKERS = frozenset(
+    {"AnnounceChanges", "AggregateMetrics", "PublishUpdates", "PushUpdates", "WatchWaits"}
+)
 
 Answer = TypeVar("Answer")
 
@@ -57,20 +56,29 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Trouble:
-    """How often, of all requests, a function dies before or after one; of how many the table says
-    nothing, and the answer of how many is lost; and of all that is delivered, how often it comes
-    again.
+    """How often, of all requests: a function dies before or after one; AWS says nothing, or that
+    it is too much, or does it and says nothing, or does it and the SDK asks again; items of a
+    transaction are somebody else's just then. How often, of all that is delivered, it comes again.
+    And by how many seconds the clock of a function is wrong, at most.
     """
 
     kills: float = 0.004
-    silence: float = 0.003
+    silence: float = 0.002
+    throttles: float = 0.002
+    timeouts: float = 0.002
     losses: float = 0.004
+    conflicts: float = 0.01
     repeats: float = 0.05
+    skew_seconds: float = 1
+
+
+CALM = Trouble(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass
 class Invocation:
     dies_at: datetime
+    skew: timedelta
     is_dead: bool = False
 
 
@@ -83,25 +91,53 @@ class Shard:
 
 
 class Cloud:
+    """`is_real` has moto keep the tables, which takes a hundred times as long: what the tables in
+    memory do is then done by DynamoDB's other likeness.
+    """
+
     def __init__(
-        self, deployment: Deployment, clock: StoppedClock, random: Random, trouble: Trouble
+        self,
+        deployment: Deployment,
+        clock: StoppedClock,
+        seed: str,
+        trouble: Trouble,
+        *,
+        is_real: bool = False,
     ) -> None:
         self.clock = clock
-        self.random = random
         self.trouble = trouble
         self.killed = 0
+        self.troubled = 0
         self.requests = 0
         self.dead_letters: list[str] = []
+        self.schedules: dict[str, datetime] = {}
+        self.events: list[dict[str, Any]] = []
+        self.watching: list[Callable[[str, Item | None, Item | None], object]] = []
         self._deployment = deployment
-        self._queues = {deployment.name(queue): queue for queue in CONSUMERS}
-        self._agenda: list[tuple[datetime, int, Callable[[], object] | Semaphore]] = []
+        self._consumers = {
+            queue: function for queue, function in consumers().items() if function not in ONLOOKERS
+        }
+        self._queues = {
+            deployment.name(queue): queue for queue in self._consumers if deployment.has(queue)
+        }
+        tables = template()["Resources"]
+        self._followers = {
+            name: (tables[table]["Properties"]["KeySchema"][0]["AttributeName"], wanted)
+            for table, name in deployment.tables.items()
+            if (wanted := [each for each in followers().get(table, ()) if each not in ONLOOKERS])
+        }
+        self._agenda: list[tuple[datetime, int, Random, Callable[[], object] | Semaphore]] = []
         self._order = count()
         self._mine = local()
+        self._mine.random = Random(seed)
         self._turn = Semaphore(0)
         self._failures: list[BaseException] = []
         self._is_over = False
         self._shards: dict[tuple[str, str], Shard] = defaultdict(Shard)
         self._dynamodb = QuickDynamoDB(deployment.tables, self._told)
+        self._streams = {name: Stream(name) for name in self._followers} if is_real else {}
+        self._is_real = is_real
+        self._moto: Any = boto3.client("dynamodb")
         self._request = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     @contextmanager
@@ -113,17 +149,47 @@ class Cloud:
         def requested(client: BaseClient, operation: str, parameters: Any) -> Any:
             return self._requested(client, operation, parameters)
 
-        with (
+        patches: list[Any] = [
             patch.dict(os.environ, variables),
             patch.object(BaseClient, "_make_api_call", requested),
-        ):
+            patch("retorno.clock.now", self._now_here),
+            patch("retorno.dynamodb.time.sleep", self.passes),
+            # Where ids come from.
+            patch("os.urandom", self._random_bytes),
+        ]
+        with ExitStack() as stack:
+            for each in patches:
+                stack.enter_context(each)
             yield self
+
+    @property
+    def random(self) -> Random:
+        """The dice of what is being done; threads that are none of ours have their own."""
+        if not hasattr(self._mine, "random"):
+            self._mine.random = Random(0)
+        random: Random = self._mine.random
+        return random
+
+    def items(self, table: str) -> list[Item]:
+        if not self._is_real:
+            return self._dynamodb.items(table)
+        found: list[Item] = self._moto.scan(TableName=table)["Items"]
+        return found
+
+    def _random_bytes(self, size: int) -> bytes:
+        return self.random.randbytes(size)
 
     # --- Time -----------------------------------------------------------------------------------
 
-    def after(self, seconds: float, do: Callable[[], object]) -> None:
+    def _now_here(self) -> datetime:
+        """By the clock of the function that asks."""
+        invocations = self._invocations
+        return self.clock.now + (invocations[-1].skew if invocations else timedelta(0))
+
+    def after(self, seconds: float, do: Callable[[], object], random: Random | None = None) -> None:
         at = self.clock.now + timedelta(seconds=seconds)
-        heapq.heappush(self._agenda, (at, next(self._order), do))
+        own = random or Random(self.random.getrandbits(64))
+        heapq.heappush(self._agenda, (at, next(self._order), own, do))
 
     def every(self, seconds: float, do: Callable[[], object]) -> None:
         def again() -> None:
@@ -141,7 +207,7 @@ class Cloud:
         self.clock.now = until
 
     def _goes_on(self) -> None:
-        at, _, next_one = heapq.heappop(self._agenda)
+        at, _, random, next_one = heapq.heappop(self._agenda)
         if isinstance(next_one, Semaphore):
             self.clock.now = max(self.clock.now, at)
             next_one.release()
@@ -149,12 +215,13 @@ class Cloud:
             return
         else:
             self.clock.now = max(self.clock.now, at)
-            Thread(target=self._process, args=(next_one,)).start()
+            Thread(target=self._process, args=(next_one, random)).start()
         self._turn.acquire()
         if self._failures:
             raise self._failures[0]
 
-    def _process(self, do: Callable[[], object]) -> None:
+    def _process(self, do: Callable[[], object], random: Random) -> None:
+        self._mine.random = random
         try:
             do()
         except BaseException as error:  # noqa: BLE001 - it is raised again where the test sees it
@@ -168,7 +235,7 @@ class Cloud:
         at = self.clock.now + timedelta(seconds=seconds)
         if self._agenda and self._agenda[0][0] <= at:
             mine = Semaphore(0)
-            heapq.heappush(self._agenda, (at, next(self._order), mine))
+            heapq.heappush(self._agenda, (at, next(self._order), self.random, mine))
             self._turn.release()
             mine.acquire()
         self.clock.now = max(self.clock.now, at)
@@ -212,8 +279,15 @@ class Cloud:
         """What a function answers; None where it died or failed."""
         return self.attempt(lambda: _handler(function)(dict(event), CONTEXT))
 
+    def takes(self, function: str, event: Mapping[str, Any]) -> bool:
+        """Whether a function took all that it was brought."""
+        answer = self.attempt(lambda: (_handler(function)(dict(event), CONTEXT),))
+        return answer is not None and not (answer[0] or {}).get("batchItemFailures")
+
     def attempt(self, do: Callable[[], Answer]) -> Answer | None:
-        self._invocations.append(Invocation(self.clock.now + FUNCTION_LIFE))
+        most = self.trouble.skew_seconds
+        skew = timedelta(seconds=self.random.uniform(-most, most))
+        self._invocations.append(Invocation(self.clock.now + FUNCTION_LIFE, skew))
         try:
             return do()
         except (Exception, Killed):  # noqa: BLE001 - whoever called comes again
@@ -229,6 +303,26 @@ class Cloud:
         elif self._chance(self.trouble.repeats):
             self.after(self.random.uniform(0, 30), lambda: self.attempt(do))
 
+    def ask(
+        self,
+        route: str,
+        claims: Claims,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        then: Callable[[Answered], object] = lambda answer: None,
+        **parts: Any,
+    ) -> None:
+        """Somebody asks over HTTP, and asks again until they have an answer; `then` reads it."""
+        event = request(route, claims, body, headers, **parts)
+        told = self.call(function_of(route), event)
+        if told is None or told["statusCode"] >= SERVER_ERROR:
+            self.after(5, lambda: self.ask(route, claims, body, headers, then=then, **parts))
+            return
+        if self._chance(self.trouble.repeats):
+            self.after(self.random.uniform(0, 30), lambda: self.call(function_of(route), event))
+        then(answer(told))
+
     def _requested(self, client: BaseClient, operation: str, parameters: Any) -> Any:
         if not self._invocations:
             return self._served(client, operation, parameters)
@@ -237,35 +331,78 @@ class Cloud:
         slow = self._chance(0.01)
         self.passes(self.random.uniform(1, 6) if slow else self.random.uniform(0.002, 0.02))
         self.may_die()
-        if self._chance(self.trouble.silence):
-            raise EndpointConnectionError(endpoint_url="https://example.com")
-        if operation == "UpdateItem" and self._chance(self.trouble.losses):
+        self._may_fail(operation)
+        if operation in ("UpdateItem", "PutItem", "DeleteItem") and self._chance(
+            self.trouble.losses
+        ):
             # The answer is lost on its way, and the SDK sends the request again.
             self._served(client, operation, parameters)
         answer = self._served(client, operation, parameters)
         self.may_die()
+        if self._chance(self.trouble.timeouts):
+            self.troubled += 1
+            raise ReadTimeoutError(endpoint_url=URL)
         return answer
 
-    def _served(self, client: BaseClient, operation: str, parameters: Any) -> Any:
+    def _may_fail(self, operation: str) -> None:
+        """Nothing is done, and the SDK's own attempts are used up."""
+        if self._chance(self.trouble.silence):
+            self.troubled += 1
+            raise EndpointConnectionError(endpoint_url=URL)
+        if self._chance(self.trouble.throttles):
+            self.troubled += 1
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, operation)
+        if operation == "TransactWriteItems" and self._chance(self.trouble.conflicts):
+            self.troubled += 1
+            refusal: Any = {
+                "Error": {"Code": "TransactionCanceledException", "Message": ""},
+                "CancellationReasons": [{"Code": "TransactionConflict"}],
+            }
+            raise ClientError(refusal, operation)
+
+    def _served(self, client: BaseClient, operation: str, parameters: Any) -> Any:  # noqa: PLR0911
         self.requests += 1
-        if operation == "SendMessage" and parameters["QueueUrl"] in self._queues:
-            queue = self._queues[parameters["QueueUrl"]]
-            for _ in range(2 if self._chance(self.trouble.repeats) else 1):
-                delay = parameters.get("DelaySeconds", 0) + self._delay()
-                self._send(queue, parameters["MessageBody"], delay, 1)
-            return {"MessageId": "message"}
-        if client.meta.service_model.service_name == "dynamodb":
+        match operation:
+            case "SendMessage":
+                self._take(parameters["QueueUrl"], parameters)
+                return {"MessageId": "message"}
+            case "SendMessageBatch":
+                for entry in parameters["Entries"]:
+                    self._take(parameters["QueueUrl"], entry)
+                return {"Successful": parameters["Entries"]}
+            case "CreateSchedule":
+                return self._schedule(parameters)
+            case "DeleteSchedule":
+                self.schedules.pop(parameters["Name"], None)
+                return {}
+            case "PutEvents":
+                self.events += [json.loads(entry["Detail"]) for entry in parameters["Entries"]]
+                return {"FailedEntryCount": 0, "Entries": []}
+        if client.meta.service_model.service_name != "dynamodb":
+            return self._request(client, operation, parameters)
+        if not self._is_real:
             return self._dynamodb(operation, parameters)
-        return self._request(client, operation, parameters)
+        answer = self._request(client, operation, parameters)
+        for table, stream in self._streams.items():
+            for record in stream.new_records():
+                self._tell(table, record)
+        return answer
 
     def _delay(self) -> float:
         return self.random.uniform(2, 40) if self._chance(0.05) else self.random.uniform(0.02, 0.6)
 
-    # --- Queues and streams ---------------------------------------------------------------------
+    # --- Queues, schedules and streams ----------------------------------------------------------
+
+    def _take(self, url: str, message: Mapping[str, Any]) -> None:
+        if url not in self._queues:
+            return
+        for _ in range(2 if self._chance(self.trouble.repeats) else 1):
+            delay = message.get("DelaySeconds", 0) + self._delay()
+            self._send(self._queues[url], message["MessageBody"], delay, 1)
 
     def _send(self, queue: str, body: str, delay: float, receive: int) -> None:
         def deliver() -> None:
-            if self.call(CONSUMERS[queue], sqs(body)) == {"batchItemFailures": []}:
+            if self.takes(self._consumers[queue], sqs(body)):
                 return
             if receive == MAX_RECEIVES:
                 self.dead_letters.append(body)
@@ -274,16 +411,39 @@ class Cloud:
 
         self.after(delay, deliver)
 
+    def _schedule(self, asked: Mapping[str, Any]) -> dict[str, str]:
+        """Fires within the minute, unless it was taken back by then; made again it stays."""
+        name = asked["Name"]
+        if name in self.schedules:
+            refusal: Any = {"Error": {"Code": "ConflictException", "Message": ""}}
+            raise ClientError(refusal, "CreateSchedule")
+        at = datetime.fromisoformat(asked["ScheduleExpression"][3:-1]).replace(tzinfo=UTC)
+        self.schedules[name] = at
+        queue = asked["Target"]["Arn"].rpartition(":")[2]
+
+        def fire() -> None:
+            if self.schedules.get(name) == at:
+                del self.schedules[name]
+                self._send(queue, asked["Target"]["Input"], 0, 1)
+
+        late = self.random.uniform(0, 59)
+        self.after(max(0, (at - self.clock.now).total_seconds()) + late, fire)
+        return {"ScheduleArn": name}
+
     def _told(self, table: str, key: Item, old: Item | None, new: Item | None) -> None:
-        if table not in FOLLOWERS:
+        for watch in self.watching:
+            watch(table, old, new)
+        if table not in self._followers:
             return
         images = {"OldImage": old, "NewImage": new}
         event = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
         told = {name: image for name, image in images.items() if image}
-        record = {"eventName": event, "dynamodb": {"Keys": key, **told}}
-        name, followers = FOLLOWERS[table]
-        for function in followers:
-            shard = self._shards[function, key[name]["S"]]
+        self._tell(table, {"eventName": event, "dynamodb": {"Keys": key, **told}})
+
+    def _tell(self, table: str, record: Record) -> None:
+        name, functions = self._followers[table]
+        for function in functions:
+            shard = self._shards[function, record["dynamodb"]["Keys"][name]["S"]]
             shard.records.append(record)
             if not shard.is_read:
                 shard.is_read = True
@@ -292,7 +452,7 @@ class Cloud:
     def _read(self, function: str, shard: Shard, delay: float, retries: int) -> None:
         def deliver() -> None:
             batch = list(shard.records)[: self.random.randint(1, 4)]
-            if self.call(function, {"Records": batch}) != {"batchItemFailures": []}:
+            if not self.takes(function, {"Records": batch}):
                 assert retries < MAX_RETRIES, f"{function} does not get on"
                 self._read(function, shard, self.random.uniform(0.5, 4), retries + 1)
                 return
@@ -305,6 +465,23 @@ class Cloud:
                 shard.is_read = False
 
         self.after(delay, deliver)
+
+
+def request(
+    route: str,
+    claims: Claims,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    **parts: Any,
+) -> dict[str, Any]:
+    """Of a route such as "GET /calls/{call_id}", whose `parts` are said."""
+    return http(
+        route,
+        path=route.partition(" ")[2].format(**parts),
+        headers={"content-type": "application/json", **(headers or {})},
+        body=None if body is None else json.dumps(body).encode(),
+        claims=claims,
+    )
 
 
 @cache

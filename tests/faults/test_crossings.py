@@ -1,0 +1,183 @@
+"""Handlers that write the same tables, two at a time, in every order that makes a difference."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.conditions import broken, sites
+from tests.faults.crossing import Crossing, crossing
+from tests.faults.steps import NAMES, Desk, opened, steps
+from tests.support.functions import functions
+
+# Without anybody's wish, so many orders of each pair, and a third of the pairs.
+ALL = bool(os.environ.get("FAULT_SEEDS"))
+MOST_ORDERS = None if ALL else 20
+SHARE = 1 if ALL else 3
+MOST_OF_LONG_ONES = 200
+
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+
+# Functions that write and are in no pair here, and where what they cross with is tried instead.
+ELSEWHERE = {
+    "StoreDeferredCalls": "merges events as IngestCalls does, with the same one request",
+    "IngestConnectContacts": "merges events as IngestCalls does",
+    "ReplayPayloads": "merges events and messages as those who took them the first time",
+    "ReconcileZenvia": "merges events as IngestCalls does",
+    "ReviewVoicemail": "amends calls as AnnotateCalls does",
+    "CallCustomers": "places calls as PlaceCalls does, and links them as RunOperations does",
+    "ServeMenus": "asks for calls, and forbids them, as those who are asked for it over HTTP",
+    "IngestMessages": "tests/integration/test_messages_at_random.py",
+    "SendMessages": "tests/integration/test_messages_at_random.py",
+    "RetryMessages": "tests/integration/test_messages_at_random.py",
+    "FollowDoNotCall": "follows each number that is forbidden here",
+    "ManageDispositions": "puts whole items, and the last one counts",
+    "ReportVoicemail": "writes a report anew, and nobody else does",
+    "ImportCustomers": "writes customers as ManageCustomers does; its page of a job is its own",
+    "ManageCustomerFiles": "begins jobs, each with an id of its own",
+    "SplitImports": "tests/integration/test_customer_import.py",
+    "ExportCustomers": "tests/integration/test_customer_import.py",
+    "ManageTelemarketingFiles": "begins jobs, each with an id of its own",
+    "ImportTelemarketing": "tests/integration/test_telemarketing_files.py",
+    "RunTelemarketingJobs": "tests/integration/test_telemarketing_files.py",
+    "ExportTelemarketing": "tests/integration/test_telemarketing_files.py",
+    "AnswerOffers": "tests/integration/test_offers_at_random.py, and the histories here",
+    "ManageOutcomes": "tests/integration/test_telemarketing_setup.py",
+    "ManageWorklistFilters": "tests/integration/test_telemarketing_setup.py",
+    "CountOperations": "tests/stack/test_races.py, on a DynamoDB that is atomic",
+    "AggregateMetrics": "tests/stack/test_races.py, on a DynamoDB that is atomic",
+    "ManageMenus": "tests/integration/test_menus.py",
+    "WatchWaits": "tests/integration/test_waits_at_random.py",
+    "PublishUpdates": "tests/integration/test_live_orders.py",
+    "PushUpdates": "tests/integration/test_live_orders.py",
+}
+
+# What goes red where the condition of a site is broken.
+CONTROLS = {
+    "agents.store.AgentStore._saving": ("the list is dialled", "a waiting call is looked at"),
+    "customers.store.CustomerStore._writes": ("a customer is changed", "a customer is changed"),
+    "offers.store.OfferStore.save": (
+        "a waiting call is looked at",
+        "a waiting call is looked at",
+    ),
+}
+
+
+# Conditions that no control breaks yet: a new one belongs among the controls, and not here.
+UNBROKEN = {
+    "agents.store.AgentStore.delete",
+    "callback_campaigns.store.CampaignStore.save",
+    "callback_campaigns.store.CampaignStore.delete",
+    "callbacks.store.ContactStore.save",
+    "callbacks.store.ContactStore.save_log",
+    "callbacks.store.ContactStore.reserve",
+    "callbacks.store.ContactStore.reserve 2",
+    "callbacks.store.ContactStore.rest",
+    "calling_rules.store.DoNotCallStore.save",
+    "calls.store.CallStore.merge",
+    "calls.store.CallStore.amend",
+    "calls.store.CallStore._merge_into",
+    "calls.store.NoteStore.add",
+    "counters.store.Counters._write",
+    "customers.store.CustomerStore.delete",
+    "customers.store.CustomerStore._writes 2",
+    "customers.store.CustomerStore.remember",
+    "dialling.store.DialStore.save",
+    "imports.store.JobStore.finish_page",
+    "imports.store.JobStore._update",
+    "imports.store.JobStore.finish",
+    "imports.store.JobStore.finish 2",
+    "menus.store.MenuStore.save",
+    "menus.store.MenuStore.retire",
+    "menus.store.MenuStore._retirement",
+    "messages.store.MessageStore.add",
+    "messages.store.MessageStore.save",
+    "messages.store.MessageStore._record",
+    "messages.store.MessageStore._update",
+    "offers.store.OfferStore.remove",
+    "offers.store.OfferStore.save_queue",
+    "promises.store.PromiseStore.save",
+    "quotes.store.QuoteStore.save",
+    "realtime.store.FeedStore.write",
+    "recovery.store.RecoveryStore.put",
+    "recovery.store.RecoveryStore.remove",
+    "recovery.store.RecoveryStore._save",
+    "telemarketing.assignments.store.AssignmentStore.writing",
+    "telemarketing.operations.store.OperationStore.writing",
+    "telemarketing.operations.store.OperationStore.taking",
+    "telemarketing.setup.store.SetupStore.save",
+    "telemarketing.setup.store.SetupStore.delete",
+    "telemarketing.setup.store.SetupStore.marking",
+    "voicemail.store.AnswerStore.put",
+    "voicemail.store.AnswerStore.remove",
+    "waits.store.WaitStore.save",
+    "waits.store.PolicyStore.save",
+}
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    with crossing() as made, opened(made) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def start(desk: Desk) -> Any:
+    return desk.crossing.snapshot()
+
+
+def differences(desk: Desk, start: Any, one: str, other: str, most: int | None) -> list[str]:
+    made: Crossing = desk.crossing
+    known = steps(desk)
+    return list(made.differences([known[one], known[other]], start, most))
+
+
+def writers() -> set[str]:
+    """The functions that may write a table, as the template says."""
+    return {
+        name
+        for name, properties in functions().items()
+        for policy in properties.get("Policies", ())
+        for statement in policy["Statement"]
+        if WRITES & {each.partition(":")[2] for each in actions(statement)}
+    }
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    asked = statement.get("Action", [])
+    return [asked] if isinstance(asked, str) else asked
+
+
+def test_each_function_that_writes_is_crossed_with_the_others(desk: Desk) -> None:
+    crossed = {step.function for step in steps(desk).values()}
+    assert writers() - crossed == ELSEWHERE.keys() & writers()
+    assert ELSEWHERE.keys() <= writers() - crossed
+
+
+@pytest.mark.parametrize("one", NAMES)
+def test_two_at_once_are_as_one_after_the_other(desk: Desk, start: Any, one: str) -> None:
+    number = NAMES.index(one)
+    others = NAMES[number:] if ALL else NAMES[number::SHARE]
+    wrong = {
+        other: found
+        for other in others
+        if (found := differences(desk, start, one, other, MOST_ORDERS or MOST_OF_LONG_ONES))
+    }
+    told = [f"{one} × {other}, in the order {each}" for other in wrong for each in wrong[other][:1]]
+    assert told == []
+
+
+def test_each_new_condition_has_a_control() -> None:
+    assert sites().keys() - CONTROLS.keys() == UNBROKEN
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_broken_condition_is_seen(desk: Desk, start: Any, name: str) -> None:
+    one, other = CONTROLS[name]
+    assert differences(desk, start, one, other, MOST_OF_LONG_ONES) == []
+    with broken(sites()[name]):
+        made = desk.crossing.differences(
+            [steps(desk)[one], steps(desk)[other]], start, MOST_OF_LONG_ONES
+        )
+        assert next(iter(made), None) is not None
