@@ -25,6 +25,9 @@ FUNCTION :=
 TABLE :=
 FROM :=
 DRY :=
+NUMBER :=
+CUSTOMER :=
+REASON :=
 HOURS :=
 ARCH := arm64
 
