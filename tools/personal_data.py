@@ -44,7 +44,7 @@ def request(what: str, wish: dict[str, Any]) -> dict[str, Any]:
     method, path = route.split()
     body = json.dumps(wish)
     name = f"command:{getpass.getuser()}"
-    claims = {"cognito:username": name, "cognito:groups": "[admin]"}
+    claims = {"token_use": "id", "cognito:username": name, "cognito:groups": "[admin]"}
     return {
         "version": "2.0",
         "routeKey": route,

@@ -130,7 +130,8 @@ class CallCentre(RuleBasedStateMachine):
 
     @invariant()
     def an_agent_has_one_offer_and_is_held_for_it(self) -> None:
-        offers = [waiting.offer for waiting in self.standing() if waiting.offer]
+        # What the telephone system says it is connecting is its own: its events tell the rest.
+        offers = [each.offer for each in self.standing() if each.offer and each.offer.until]
         assert len({offer.agent for offer in offers}) == len(offers) or not self.is_calm
         asked = {offer.agent: offer.offer_id for offer in offers if offer.state is State.OFFERED}
         for agent in AGENTS:

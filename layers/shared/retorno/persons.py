@@ -9,17 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
+from retorno.frozen import Frozen
 from retorno.phone import match_key
 
 
-class Person(BaseModel):
+class Person(Frozen):
     """`pseudonyms` says, by number in E.164, what takes its place; `customers` are the ids of the
     records that are this person's. `words` are what else a file may name them by.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     pseudonyms: Mapping[str, str]
     customers: tuple[str, ...] = ()

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from retorno.frozen import Frozen, Strict
 from retorno.persons import Person
 
 # What is on its way when a person is erased is there by then: streams, indexes, late events.
@@ -37,10 +38,8 @@ class State(StrEnum):
 OVER = frozenset({State.DONE, State.HELD})
 
 
-class PersonWish(BaseModel):
+class PersonWish(Strict):
     """Who is meant: by a number, or as a customer with all their numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
         default=None, description="In any written form"
@@ -61,15 +60,13 @@ class ErasureWish(PersonWish):
     )
 
 
-class Request(BaseModel):
+class Request(Frozen):
     """`person` is who is meant, until the request is over: then nothing here leads to them.
 
     `known_as` is what people know the request by: the end of a number, or a customer's id. `items`
     counts what was rewritten or deleted, and `waits_for` names what somebody worked with at the
     last of so many `looks`. `revision` counts the writes; one that is not yet written has 0.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     request_id: str
     kind: Kind
@@ -121,10 +118,8 @@ class Request(BaseModel):
         )
 
 
-class Hold(BaseModel):
+class Hold(Frozen):
     """Forbids that a number's owner is erased, as a law or a lawsuit may."""
-
-    model_config = ConfigDict(frozen=True)
 
     number: str
     reason: str
@@ -132,9 +127,7 @@ class Hold(BaseModel):
     placed_by: str
 
 
-class HoldWish(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class HoldWish(Strict):
     reason: Reason = Field(description="Which law or proceeding asks for it")
 
 
