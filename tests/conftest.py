@@ -48,19 +48,21 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     return 1 + (yield)
 
 
+# Each has a cloud of its own, which all of its tests share.
+CLOUDS: Final = ("tests/stack/hostile/", "tests/stack/")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
-    """One worker runs all of the stack's tests, and begins with them: one cloud will do, and they
-    wait long.
-    """
+    """One worker runs all tests of a cloud, and begins with them: they wait long."""
     # Workers know nothing of it, and pytest may run without.
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
 
-    class StackTogether(LoadScopeScheduling):  # type: ignore[misc]
+    class CloudsTogether(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return "stack" if nodeid.startswith("tests/stack/") else nodeid
+            return next((cloud for cloud in CLOUDS if nodeid.startswith(cloud)), nodeid)
 
-    return StackTogether(config, log)
+    return CloudsTogether(config, log)
 
 
 @pytest.fixture(autouse=True)
