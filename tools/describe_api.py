@@ -136,6 +136,8 @@ def _definitions(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:
+    # Powertools describes what functions return, and of this nothing is sent.
+    operation["responses"].get("204", {}).pop("content", None)
     if route in RIGHTS:
         operation["security"] = [{"token": []}]
         operation["description"] = f"For {', '.join(sorted(RIGHTS[route]))}."

@@ -20,8 +20,9 @@ from tools.deployed import Deployed
 
 SEED, CALLS, AT_ONCE = 1, 15, 6
 DECIDED = ("recoveries", "answers", "counters")
-# How often something was written, and what was counted of what is no more.
-NOT_COMPARED = frozenset({"revision", "version", "call_revision"})
+# How often something was written, what was counted of what is no more, and what the first write
+# of several said.
+NOT_COMPARED = frozenset({"revision", "version", "call_revision", "expires_at"})
 LEDGER = {"S": "ledger"}
 
 
@@ -81,7 +82,7 @@ def decided() -> dict[str, list[dict[str, Any]]]:
             for item in items
             if item.get("cell") != LEDGER
         ]
-        found[table] = sorted(told, key=repr)
+        found[table] = sorted(told, key=lambda item: repr(sorted(item.items())))
     return found
 
 

@@ -27,8 +27,10 @@ def inbound(call_id: str, stage: str, ago: float, number: str, **facts: str) -> 
     return event(call_id, stage, ago, **parties, **facts)
 
 
-def outbound(call_id: str, stage: str, ago: float, number: str) -> dict[str, Any]:
-    parties = {"direction": "outbound_manual", "from": COMPANY, "to": number, "agent": "ana"}
+def outbound(
+    call_id: str, stage: str, ago: float, number: str, agent: str
+) -> dict[str, Any]:
+    parties = {"direction": "outbound_manual", "from": COMPANY, "to": number, "agent": agent}
     return event(call_id, stage, ago, **parties)
 
 
@@ -38,11 +40,11 @@ def won_back(api: Api) -> str:
     events = [
         inbound("in", "queued", 700, "(11) 8765-4321"),
         inbound("in", "cancelled", 660, "(11) 8765-4321"),
-        outbound("vain", "ringing", 400, "11987654321"),
-        outbound("vain", "no_answer", 380, "11987654321"),
-        outbound("out", "ringing", 300, "+5511987654321"),
-        outbound("out", "answered", 270, "+5511987654321"),
-        outbound("out", "completed", 200, "+5511987654321"),
+        outbound("vain", "ringing", 400, "11987654321", api.agent),
+        outbound("vain", "no_answer", 380, "11987654321", api.agent),
+        outbound("out", "ringing", 300, "+5511987654321", api.agent),
+        outbound("out", "answered", 270, "+5511987654321", api.agent),
+        outbound("out", "completed", 200, "+5511987654321", api.agent),
     ]
     answer = api.calls(events)
     assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (200, 7, [])
@@ -55,7 +57,7 @@ def test_a_missed_customer_is_shown_as_won_back(api: Api, won_back: str) -> None
         lambda body: body.get("state") == "recovered",
     )
     assert shown["number"] == "+5511987654321"
-    assert (shown["recovered_by"], shown["recovered_by_agent"]) == ("out", "ana")
+    assert (shown["recovered_by"], shown["recovered_by_agent"]) == ("out", api.agent)
     assert shown["recovery_seconds"] == pytest.approx(390, abs=2)
     assert (shown["attempts"], shown["first_attempt_seconds"]) == (1, pytest.approx(260, abs=2))
     assert [attempt["call_id"] for attempt in shown["attempt_calls"]] == ["vain"]
