@@ -27,9 +27,7 @@ def inbound(call_id: str, stage: str, ago: float, number: str, **facts: str) -> 
     return event(call_id, stage, ago, **parties, **facts)
 
 
-def outbound(
-    call_id: str, stage: str, ago: float, number: str, agent: str
-) -> dict[str, Any]:
+def outbound(call_id: str, stage: str, ago: float, number: str, agent: str) -> dict[str, Any]:
     parties = {"direction": "outbound_manual", "from": COMPANY, "to": number, "agent": agent}
     return event(call_id, stage, ago, **parties)
 

@@ -5,7 +5,6 @@ from local.stack import Stack
 from tests.stack.hostile.test_description import CUSTOMER
 from tests.stack.hostile.test_input import NUMBER
 
-
 # A menu keeps its caller whatever comes, and says so.
 KEPT = "a caller has to wait"
 
