@@ -1,4 +1,4 @@
-"""Erases and exports the data of persons, as it was asked for; and each day what was left."""
+"""Erases, exports and holds the data of persons, as it was asked for; each day what is left."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Takes requests to erase and to export one person's data, and holds that forbid erasing it."""
+"""Takes requests to erase and to export one person's data, and holds on it."""
 
 from functools import cache
 from http import HTTPStatus
@@ -70,7 +70,7 @@ def one_export(export_id: JobId) -> ExportView:
 @app.put(
     "/personal-data/holds/<number>",
     tags=TAGS,
-    summary="Forbids that a number's owner is erased; for admins",
+    summary="Forbids that a number's owner is erased, and that their data expires; for admins",
 )
 def hold(number: NumberInPath, wish: Annotated[HoldWish, Body()]) -> HoldView:
     return HoldView.of(requests().hold(number, wish, app.user.name, clock.now()))
@@ -83,7 +83,7 @@ def one_hold(number: NumberInPath) -> HoldView:
 
 @app.delete("/personal-data/holds/<number>", tags=TAGS, summary="Lifts a hold; for admins")
 def lift(number: NumberInPath) -> Response[str]:
-    requests().lift(number)
+    requests().lift(number, clock.now())
     return no_content()
 
 

@@ -13,6 +13,10 @@ KEPT: Mapping[str, str] = {
     "figures": "what was counted, and when calls were, without who it was",
     "backups": "copies of the tables, where they are kept: 35 days at most",
     "streams_and_queues": "what is told of changes: 24 hours; what nobody could take: 14 days",
+    "what_no_number_leads_to": (
+        "notes on calls whose number was withheld, reasons of dismissals, of requests and of holds,"
+        " and saved filters"
+    ),
     "elsewhere": "what the telephone system, WhatsApp and files that were downloaded hold",
 }
 
@@ -58,6 +62,10 @@ class HoldView(View):
     reason: str
     placed_at: datetime
     placed_by: str
+    looked_at: datetime | None = Field(
+        description="When all that there was by then was last kept from expiring"
+    )
+    lifted_at: datetime | None = Field(description="It stays until all that it held is released")
 
     @classmethod
     def of(cls, hold: Hold) -> Self:

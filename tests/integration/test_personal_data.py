@@ -1,16 +1,28 @@
 """Erasing, exporting and holding one person's data, after a day in which everything happened."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 
+from functions.fulfil_personal_data.handler import requests
+from retorno.callbacks.model import NumberLog
+from retorno.callbacks.store import ContactStore
+from retorno.personal_data.model import Hold
+from retorno.personal_data.store import PersonalDataStore
+from retorno.phone import match_key
+from retorno.promises.store import PromiseStore
+from retorno.retention import HELD, KeptItem, hold
+from tests.faults.conditions import broken, sites
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, answer
@@ -18,6 +30,7 @@ from tests.support.messages import chatting
 from tests.support.personal_data import Company, Somebody
 from tests.support.telemarketing import Office
 from tests.support.webhooks import canonical
+from tools.apply_retention import TABLES
 from tools.personal_data import request, words
 
 # A Monday in São Paulo, 9:30.
@@ -29,6 +42,9 @@ STEP = 4
 
 JOANA = Somebody("joana", "Joana Prado", "123.456.789-09", "987654321")
 RUI = Somebody("rui", "Rui Tavares", "555.666.777-88", "976543210")
+
+HOLD = "/personal-data/holds/{number}"
+KEY = match_key(JOANA.number)
 
 
 @pytest.fixture
@@ -138,9 +154,9 @@ def test_it_comes_to_the_same_end_wherever_it_is_broken_off(day: Company) -> Non
     others, before = day.theirs(RUI), figures(day)
     asked = ask_erasure(day, customer_id=day.customers["joana"])
     died = 0
-    for requests in count(1, STEP):
+    for most in count(1, STEP):
         try:
-            with dying_after(requests, unanswered=died % 2 == 1):
+            with dying_after(most, unanswered=died % 2 == 1):
                 day.takes("erasure", asked.body["erasure_id"])
             break
         except Died:
@@ -287,10 +303,8 @@ def test_the_command_asks_as_an_admin_does_and_says_how_far_it_is(company: Compa
 
 
 class TestHolds:
-    HOLD = "/personal-data/holds/{number}"
-
     def place(self, company: Company, reason: str = "processo 12/2026") -> Answer:
-        return company.admin(f"PUT {self.HOLD}", {"reason": reason}, number="(11) 98765-4321")
+        return company.admin(f"PUT {HOLD}", {"reason": reason}, number="(11) 98765-4321")
 
     def test_forbid_an_erasure_until_they_are_lifted(self, company: Company) -> None:
         customer_id = company.office.customer("Joana Prado", mobile=JOANA.number)
@@ -300,12 +314,21 @@ class TestHolds:
             refused = ask_erasure(company, **wish)
             detail = "held by ada since 2026-03-02: processo 12/2026"
             assert (refused.status, refused.body["detail"]) == (409, detail)
-        shown = company.admin(f"GET {self.HOLD}", number=JOANA.number)
+        shown = company.admin(f"GET {HOLD}", number=JOANA.number)
         assert shown.body == placed.body
-        for status in (204, 404):
-            assert company.admin(f"DELETE {self.HOLD}", number=JOANA.number).status == status
-        assert company.admin(f"GET {self.HOLD}", number=JOANA.number).status == 404
-        assert ask_erasure(company, number=JOANA.number).status == 202
+        for _ in range(2):
+            assert company.admin(f"DELETE {HOLD}", number=JOANA.number).status == 204
+        shown = company.admin(f"GET {HOLD}", number=JOANA.number)
+        assert shown.body["lifted_at"] is not None
+        asked = ask_erasure(company, number=JOANA.number)
+        assert asked.status == 202
+        company.looks("erasure", asked.body["erasure_id"])
+        assert company.erasure(asked.body["erasure_id"])["waits_for"] == ["holds"]
+        company.clock.advance(minutes=15)
+        company.takes("hold", KEY)
+        for method in ("GET", "DELETE"):
+            assert company.admin(f"{method} {HOLD}", number=JOANA.number).status == 404
+        assert company.erased(number=JOANA.number)["state"] == "done"
 
     def test_stop_an_erasure_that_was_accepted(self, company: Company) -> None:
         company.tell("c1", "queued", "cancelled", **{"from": JOANA.number})
@@ -314,6 +337,232 @@ class TestHolds:
         company.looks("erasure", asked)
         assert company.erasure(asked)["state"] == "held"
         assert missed_number(company) == JOANA.number
+
+    def test_placed_anew_while_they_are_lifted_hold_again(self, company: Company) -> None:
+        self.place(company)
+        company.takes("hold", KEY)
+        company.admin(f"DELETE {HOLD}", number=JOANA.number)
+        anew = self.place(company, "processo 13/2026").body
+        assert (anew["looked_at"], anew["lifted_at"]) == (None, None)
+        company.clock.advance(minutes=15)
+        company.takes("hold", KEY)
+        held = company.admin(f"GET {HOLD}", number=JOANA.number).body
+        assert (held["reason"], held["looked_at"]) == ("processo 13/2026", "2026-03-02T12:45:00Z")
+        assert ask_erasure(company, number=JOANA.number).status == 409
+
+
+# What tells no time of its own is kept from when it is written, or released.
+TIMELESS = re.compile(r"id:|wamid:|call#")
+
+
+def place(company: Company, number: str = JOANA.number) -> None:
+    placed = company.admin(f"PUT {HOLD}", {"reason": "processo 12/2026"}, number=number)
+    assert placed.status == 200
+
+
+def lift(company: Company, number: str = JOANA.number) -> None:
+    assert company.admin(f"DELETE {HOLD}", number=number).status == 204
+
+
+def takes_though_it_dies(company: Company) -> int:
+    """How often it died before it came to an end."""
+    for died in count():
+        try:
+            with dying_after(1 + died * STEP, unanswered=died % 2 == 1):
+                company.takes("hold", KEY)
+        except Died:
+            continue
+        return died
+    raise AssertionError
+
+
+def let_expire(company: Company) -> None:
+    """Whatever is held, at some time."""
+    client = boto3.client("dynamodb")
+    for table in company.deployment.tables.values():
+        schema = client.describe_table(TableName=table)["Table"]["KeySchema"]
+        for item in client.scan(TableName=table)["Items"]:
+            if item.get("expires_at") == {"N": str(HELD)}:
+                client.update_item(
+                    TableName=table,
+                    Key={part["AttributeName"]: item[part["AttributeName"]] for part in schema},
+                    UpdateExpression="SET expires_at = :end",
+                    ExpressionAttributeValues={":end": {"N": "1900000000"}},
+                )
+
+
+@pytest.fixture
+def ended(day: Company) -> Company:
+    """The same day; of each kind something is over."""
+    for who in (JOANA, RUI):
+        log = NumberLog(number_key=match_key(who.number))
+        ContactStore("contacts", 760).save_log(log.with_dial("dial", day.clock.now))
+        (promise,) = PromiseStore("promises", ZoneInfo("UTC"), 760).of_number(who.number)
+        asked = day.office.ask(
+            "DELETE /callbacks/{callback_id}", callback_id=promise.promise_id, if_match="*"
+        )
+        assert asked.status == 204, asked.body
+    day.settles()
+    return day
+
+
+class TestWhatIsHeld:
+    def test_does_not_expire_until_it_is_released(self, ended: Company) -> None:
+        others, before, ends = ended.theirs(RUI), figures(ended), ended.expiring(JOANA)
+        kept = {ended.deployment.tables[each] for each in TABLES} - {"agents"}
+        assert {table for table, _ in ends} == kept
+        place(ended)
+        assert takes_though_it_dies(ended) > 10
+        ended.settles()
+        assert (ended.expiring(JOANA), figures(ended)) == ({}, before)
+
+        ended.tell("joana-again", "queued", "cancelled", **{"from": JOANA.number})
+        note = {"text": JOANA.says("depois")}
+        ended.office.ask("POST /calls/{call_id}/notes", note, "ana", call_id="joana-talk")
+        assert {table for table, _ in ended.expiring(JOANA)} >= {"calls", "recoveries", "notes"}
+        ended.looks_each_day()
+        assert ended.expiring(JOANA) == {}
+
+        ended.settles()
+        before = figures(ended)
+        lift(ended)
+        assert takes_though_it_dies(ended) > 10
+        for _ in range(2):
+            ended.settles()
+            ended.clock.advance(minutes=16)
+            ended.takes("hold", KEY)
+        assert ended.admin(f"GET {HOLD}", number=JOANA.number).status == 404
+        released = ended.expiring(JOANA)
+        assert set(ends) < set(released)
+        for place_of, end in ends.items():
+            timeless = TIMELESS.search(place_of[1])
+            assert released[place_of] > end if timeless else released[place_of] == end, place_of
+        assert not [place_of for *place_of, text in ended.items() if str(HELD) in text]
+        assert ended.theirs(RUI) == others
+        assert figures(ended) == before
+        assert ended.erased(customer_id=ended.customers["joana"])["state"] == "done"
+        assert ended.traces(JOANA) == {}
+
+    def test_is_found_by_each_context(self, ended: Company) -> None:
+        """Left out, something would expire."""
+        place(ended)
+        ended.takes("hold", KEY)
+        contexts = [context for _, some in requests()._kept for context in some]
+        for left_out in contexts:
+            let_expire(ended)
+            with patch.object(left_out, "kept", lambda person: iter(())):
+                ended.takes("hold", KEY)
+            assert ended.expiring(JOANA) != {}, left_out
+
+
+def lost_quote(company: Company, call_id: str) -> None:
+    made = company.office.ask("POST /quotes", {"call_id": call_id, "value": "9"}, "ana", key="q")
+    quote_id = made.body["quote_id"]
+    reason = {"reason": "caro"}
+    lost = company.office.ask("POST /quotes/{quote_id}/lose", reason, "ana", quote_id=quote_id)
+    assert lost.status == 200, lost.body
+
+
+def end_of_quote(company: Company) -> int:
+    (item,) = boto3.client("dynamodb").scan(TableName="quotes")["Items"]
+    return int(item["expires_at"]["N"])
+
+
+def lifted_in_a_look(company: Company) -> bool:
+    """Whether a hold is lifted, and stays so, though a look that began before goes on holding."""
+    let_expire(company)
+    lifts = iter([lift])
+
+    def late(item: KeptItem) -> None:
+        for lifted in lifts:
+            lifted(company)
+            company.takes("hold", KEY)
+        hold(item)
+
+    with patch("retorno.personal_data.service.keep", late):
+        company.takes("hold", KEY)
+    shown = company.admin(f"GET {HOLD}", number=JOANA.number)
+    return shown.body["lifted_at"] is not None
+
+
+def placed_in_the_last_look(company: Company) -> bool:
+    """Whether a hold is there that is placed anew as the last look after its lifting ends."""
+    forget = PersonalDataStore.forget_hold
+
+    def late(store: PersonalDataStore, lifted: Hold) -> None:
+        place(company)
+        forget(store, lifted)
+
+    company.clock.advance(minutes=16)
+    with patch.object(PersonalDataStore, "forget_hold", late):
+        company.takes("hold", KEY)
+    return company.admin(f"GET {HOLD}", number=JOANA.number).status == 200
+
+
+class TestHoldsOfOnePerson:
+    @pytest.fixture
+    def customer_id(self, company: Company) -> str:
+        customer_id = company.office.customer("Joana Prado", mobile=JOANA.number, phone=LANDLINE)
+        company.tell("c1", "queued", "answered", agent="ana", **{"from": LANDLINE})
+        lost_quote(company, "c1")
+        company.clock.advance(days=1829)
+        place(company)
+        company.takes("hold", KEY)
+        assert end_of_quote(company) == HELD
+        return customer_id
+
+    def test_hold_on_when_another_is_lifted(self, company: Company, customer_id: str) -> None:
+        place(company, LANDLINE)
+        company.looks_each_day()
+        company.clock.advance(days=10)
+        lift(company)
+        company.takes("hold", KEY)
+        # It should be gone, and is there until the other looks.
+        assert end_of_quote(company) == company.clock.now.timestamp() + 2 * 24 * 60 * 60
+        company.takes("hold", match_key(LANDLINE))
+        assert end_of_quote(company) == HELD
+
+    def test_release_what_was_of_who_had_the_number(
+        self, company: Company, customer_id: str
+    ) -> None:
+        office = company.office
+        found = office.ask("GET /customers/{customer_id}", customer_id=customer_id)
+        changed = office.ask(
+            "PUT /customers/{customer_id}",
+            {"name": "Joana Prado", "phone": LANDLINE},
+            customer_id=customer_id,
+            if_match=found.headers["ETag"],
+        )
+        assert changed.status == 200, changed.body
+        company.looks_each_day()
+        assert end_of_quote(company) == HELD
+        lift(company)
+        company.takes("hold", KEY)
+        assert end_of_quote(company) < HELD
+
+    def test_release_what_a_look_held_that_began_before(
+        self, company: Company, customer_id: str
+    ) -> None:
+        assert lifted_in_a_look(company)
+        assert end_of_quote(company) == HELD
+        for _ in range(2):
+            company.clock.advance(minutes=10)
+            company.takes("hold", KEY)
+        assert end_of_quote(company) < HELD
+        assert company.admin(f"GET {HOLD}", number=JOANA.number).status == 404
+
+    def test_placed_anew_in_the_last_look_stay(self, company: Company, customer_id: str) -> None:
+        lift(company)
+        company.takes("hold", KEY)
+        assert placed_in_the_last_look(company)
+
+    def test_are_undone_where_conditions_are(self, company: Company, customer_id: str) -> None:
+        with broken(sites()["personal_data.store.PersonalDataStore._save"]):
+            assert not lifted_in_a_look(company)
+        lift(company)
+        company.takes("hold", KEY)
+        with broken(sites()["personal_data.store.PersonalDataStore.forget_hold"]):
+            assert not placed_in_the_last_look(company)
 
 
 class TestExport:

@@ -16,6 +16,7 @@ from retorno.calling_rules.model import Purpose
 from retorno.dialling.model import Dial, DialState
 from retorno.dialling.store import DialStore
 from retorno.phone import match_key
+from retorno.retention import HELD
 from retorno.times import stamp
 from tests.support.deployment import BUCKET, FILES_BUCKET
 from tests.support.events import Answer, http, sqs, user
@@ -24,6 +25,7 @@ from tests.support.messages import Chat
 from tests.support.stream import Stream
 from tests.support.telemarketing import Office
 from tests.support.webhooks import canonical
+from tools.apply_retention import TABLES
 
 ADMIN = user("[admin]", "ada")
 
@@ -176,7 +178,7 @@ class Company:
             state=DialState.REFUSED,
             reason=f"{who.number} is busy",
         )
-        DialStore("dials").save(dial)
+        DialStore("dials", 760).save(dial)
 
     def _promise(self, who: Somebody) -> None:
         at = (self.clock.now + timedelta(hours=2)).isoformat()
@@ -233,6 +235,13 @@ class Company:
         told = {"kind": kind, "request_id": request_id, "at": stamp(self.clock.now)}
         answer = self.deployment.call("FulfilPersonalData", sqs(json.dumps(told)))
         assert answer == {"batchItemFailures": []}
+
+    def looks_each_day(self) -> None:
+        """What the schedule has looked at again."""
+        self.deployment.messages("PersonalDataQueue")
+        self.deployment.call("FulfilPersonalData", {"source": "aws.scheduler"})
+        for message in self.deployment.messages("PersonalDataQueue"):
+            self.takes(message["kind"], message["request_id"])
 
     def erased(self, key: str = "k1", **wish: Any) -> dict[str, Any]:
         """After as many looks as it takes."""
@@ -293,6 +302,17 @@ class Company:
             for table, key, text in self.items()
             if any(trace in text for trace in mine) and table != "counters"
         }
+
+    def expiring(self, who: Somebody) -> dict[tuple[str, str], int]:
+        """When what is somebody's expires, as far as it does, in the tables of what is kept for
+        some days."""
+        tables = {self.deployment.tables[each] for each in TABLES}
+        ends = {
+            (table, key): json.loads(text).get("expires_at")
+            for (table, key), text in self.theirs(who).items()
+            if table in tables
+        }
+        return {place: int(end) for place, end in ends.items() if end and int(end) != HELD}
 
 
 def _text(raw: Item) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from retorno.frozen import Frozen
 from retorno.phone import match_key
+from retorno.retention import KeptItem
 
 
 class Person(Frozen):
@@ -54,4 +55,13 @@ class PersonalData(Protocol):
         already are none. Broken off anywhere, and begun again, it comes to the same end.
 
         Raises Unavailable.
+        """
+
+
+class KeptData(Protocol):
+    """What is kept of persons in one context for some days."""
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        """All items that expire once they are over, each bound to its table, and as it is at this
+        moment. Raises Unavailable.
         """

@@ -19,6 +19,10 @@ DAY_SECONDS = 24 * 60 * 60
 # The `expires_at` of what is held: the end of the year 9999.
 HELD = 253_402_300_799
 
+# How long what should be gone already is still there, once it is given its end: time for the daily
+# look of whoever else holds it.
+LEFT_FOR = timedelta(days=2)
+
 # DynamoDB leaves alone what should have expired more than five years ago.
 OVERLOOKED_AFTER = timedelta(days=4 * 365)
 
@@ -71,13 +75,13 @@ def hold(item: KeptItem) -> None:
 
 def release(item: KeptItem, kept_days: int, now: datetime) -> bool:
     """Gives an item, as it was read just now, the `expires_at` that its days say: one that was
-    held, or that was written before there was any.
+    held, or that was written before there was any; and no sooner than in two days.
 
     Says whether it did: not where somebody wrote the item since. Raises Unavailable.
     """
     kind = type(item)
     expires_at = expiry(item.kept_from(now), kept_days)
-    soonest = int(now.timestamp())
+    soonest = int((now + LEFT_FOR).timestamp())
     values = {"expires_at": None if expires_at is None else max(expires_at, soonest)}
     try:
         update(item, assign(kind, values), _unchanged(item))

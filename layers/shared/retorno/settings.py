@@ -196,8 +196,11 @@ class SweepSettings(CallSettings):
         return timedelta(hours=self.call_max_hours)
 
 
-class VoicemailSettings(CallSettings):
+class AnswerTableSettings(Settings):
     answers_table: str
+
+
+class VoicemailSettings(CallSettings, AnswerTableSettings):
     voicemail_reports_table: str
     time_zone: ZoneInfo
 
@@ -548,6 +551,8 @@ class FulfilPersonalDataSettings(
     OperationTableSettings,
     PartTableSettings,
     CallNotesSettings,
+    AnswerTableSettings,
+    WaitSettings,
     FeedPersonSettings,
 ):
     kept_payloads_bucket: str

@@ -9,6 +9,7 @@ from retorno.callbacks.service import MAX_LISTS
 from retorno.callbacks.store import ContactStore
 from retorno.dynamodb import Refused
 from retorno.persons import Erased, Person
+from retorno.retention import KeptItem
 from retorno.settings import FulfilPersonalDataSettings
 
 REASON = "erased"
@@ -38,6 +39,10 @@ class ContactsOfPerson:
                     yield self._erase(contact, person, now)
             if self._store.delete_log(number_key):
                 yield Erased.DONE
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for number_key in person.number_keys:
+            yield from self._store.kept_of_number(number_key, MAX_LISTS)
 
     def _erase(self, contact: Contact, person: Person, now: datetime) -> Erased:
         ended = withdrawn(contact, State.CANCELLED, REASON, now)

@@ -332,6 +332,13 @@ class ContactStore:
             found = self._item.batch_get(keys, consistent_read=True) if keys else []
             return sorted((_contact(item) for item in found), key=lambda each: each.contact_id)
 
+    def kept_of_number(self, number_key: str, limit: int) -> Iterator[KeptItem]:
+        """Contacts, and how often the number was dialled. Raises Unavailable."""
+        with unavailable_on_trouble():
+            found = self._item.by_number.query(number_key, limit=limit)
+            keys = [_log_id(number_key), *(item.contact_id for item in found)]
+            yield from self._item.batch_get(keys, consistent_read=True)
+
     def in_state(
         self, list_name: str, state: State, limit: int, start: Mapping[str, str] | None
     ) -> ContactPage:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from retorno.calls.model import Facts, erasing, merge
+from retorno.calls.model import Call, Facts, erasing, merge
 from retorno.calls.service import CallReader, call_reader
 from retorno.calls.store import CallStore, NoteStore
 from retorno.persons import Erased, Person
 from retorno.phone import NumberPlan
+from retorno.retention import KeptItem
 from retorno.settings import CallNotesSettings
 
 MAX_NOTES = 1_000
@@ -32,14 +33,23 @@ class CallsOfPerson:
         self._plan = plan
 
     def show(self, person: Person) -> Iterator[Mapping[str, Any]]:
+        for call in self.calls(person):
+            notes = self._notes.of_call(call.call_id, MAX_NOTES)
+            yield {
+                **call.model_dump(mode="json", exclude={"evidence"}),
+                "notes": [note.model_dump(mode="json") for note in notes],
+            }
+
+    def calls(self, person: Person) -> Iterator[Call]:
+        """As they were a moment ago. Raises Unavailable."""
         for number_key in person.number_keys:
+            yield from self._calls.some(list(self._store.all_of_number(number_key)))
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for number_key in person.number_keys:
+            yield from self._store.kept_of_number(number_key)
             for call_id in self._store.all_of_number(number_key):
-                notes = self._notes.of_call(call_id, MAX_NOTES)
-                for call in self._calls.some([call_id]):
-                    yield {
-                        **call.model_dump(mode="json", exclude={"evidence"}),
-                        "notes": [note.model_dump(mode="json") for note in notes],
-                    }
+                yield from self._notes.kept_of_call(call_id)
 
     def erase(self, person: Person, now: datetime) -> Iterator[Erased]:
         for number_key, pseudonym in person.number_keys.items():

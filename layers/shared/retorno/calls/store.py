@@ -314,6 +314,11 @@ class CallStore:
             for item in self._item.by_number.query(number_key, scan_index_forward=False):
                 yield item.call_id
 
+    def kept_of_number(self, number_key: str) -> Iterator[KeptItem]:
+        """All calls of a number, as they are at this moment. Raises Unavailable."""
+        with unavailable_on_trouble():
+            yield from self._item.batch_get(self.all_of_number(number_key), consistent_read=True)
+
     def by_agent(self, agent: str, limit: int) -> CallPage:
         """The last calls of an operator. Raises Unavailable."""
         return self._page(self._item.by_agent, agent, None, limit, None)
@@ -393,6 +398,11 @@ class NoteStore:
         with unavailable_on_trouble():
             found = [_note(item) for item in self._item.query(call_id, limit=limit)]
         return sorted(found, key=lambda note: note.at)
+
+    def kept_of_call(self, call_id: str) -> Iterator[KeptItem]:
+        """All, as they are at this moment. Raises Unavailable."""
+        with unavailable_on_trouble():
+            yield from self._item.query(call_id, consistent_read=True)
 
     def delete_of_call(self, call_id: str) -> Iterator[Note]:
         """Each note that it deleted. Raises Unavailable."""

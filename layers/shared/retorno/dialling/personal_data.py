@@ -8,6 +8,7 @@ from retorno.dialling.model import Dial, DialState
 from retorno.dialling.store import DialStore
 from retorno.dynamodb import Refused
 from retorno.persons import Erased, Person
+from retorno.retention import KeptItem
 from retorno.settings import FulfilPersonalDataSettings
 
 # Whoever places a call knows of it by then, or never will.
@@ -32,6 +33,10 @@ class DialsOfPerson:
         for number, pseudonym in person.pseudonyms.items():
             for dial in self._store.of_number(number):
                 yield self._erase(dial, pseudonym, now)
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for number in person.pseudonyms:
+            yield from self._store.kept_of_number(number)
 
     def _erase(self, dial: Dial, pseudonym: str, now: datetime) -> Erased:
         if dial.state in UNSETTLED and now < dial.ordered_at + SETTLED_AFTER:

@@ -98,6 +98,12 @@ class DialStore:
                 if dial and dial.number == number:
                     yield dial
 
+    def kept_of_number(self, number: str) -> Iterator[KeptItem]:
+        """The same, as items. Raises Unavailable."""
+        with unavailable_on_trouble():
+            ids = [item.dial_id for item in self._item.by_number.query(number)]
+            yield from self._item.batch_get(ids, consistent_read=True)
+
     def save(self, dial: Dial) -> Dial:
         """The dial as it is written then. Raises Refused where somebody wrote it since it was
         read; Unavailable.

@@ -7,6 +7,7 @@ from typing import Any
 from retorno.messages.model import WHATSAPP, Conversation
 from retorno.messages.store import Changed, MessageStore
 from retorno.persons import Erased, Person
+from retorno.retention import KeptItem
 from retorno.settings import MessageSettings
 
 
@@ -33,6 +34,10 @@ class ConversationsOfPerson:
                 yield Erased.DONE
             if conversation:
                 yield self._forget(conversation)
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for key in self._conversations(person):
+            yield from self._store.kept(key)
 
     def _conversations(self, person: Person) -> Iterator[str]:
         """What they wrote before they showed their number comes first: the other leads to it."""

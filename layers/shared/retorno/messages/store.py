@@ -276,12 +276,20 @@ class MessageStore:
             for item in self._item.query(conversation, begins, consistent_read=True):
                 yield Message.model_validate_json(item.body)
 
+    def kept(self, conversation: str) -> Iterator[KeptItem]:
+        """A conversation with all that leads to its messages, as it is at this moment. Raises
+        Unavailable.
+        """
+        with unavailable_on_trouble():
+            for item in self._item.query(conversation, consistent_read=True):
+                yield item
+                if item.entry.startswith(MESSAGE):
+                    message = Message.model_validate_json(item.body)
+                    yield from self._item.batch_get(_leading_to(message), consistent_read=True)
+
     def forget_message(self, message: Message) -> None:
         """With all that leads to it, which is found by it alone. Raises Unavailable."""
-        wamids = [message.wamid, *(attempt.wamid for attempt in message.attempts)]
-        keys = [(_claim_key(message.message_id), CLAIM)]
-        keys += [(_wamid_key(wamid), TOLD) for wamid in wamids if wamid]
-        for key in [*keys, (message.conversation, _entry(message.ordinal))]:
+        for key in [*_leading_to(message), (message.conversation, _entry(message.ordinal))]:
             with unavailable_on_trouble():
                 self._item(*key).delete()
 
@@ -414,6 +422,13 @@ class MessageStore:
             write_together(writes)
         except RefusedTogether:
             raise Changed from None
+
+
+def _leading_to(message: Message) -> list[tuple[str, str]]:
+    """The keys of whatever tells where a message is."""
+    wamids = {message.wamid, *(attempt.wamid for attempt in message.attempts)}
+    told = [(_wamid_key(wamid), TOLD) for wamid in sorted(filter(None, wamids))]
+    return [(_claim_key(message.message_id), CLAIM), *told]
 
 
 def place_of(message: Message) -> str:

@@ -1,7 +1,7 @@
 """What is asked for about one person, how far that is, and what forbids it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
@@ -10,9 +10,14 @@ from pydantic import Field, StringConstraints, model_validator
 
 from retorno.frozen import Frozen, Strict
 from retorno.persons import Person
+from retorno.phone import match_key
 
 # What is on its way when a person is erased is there by then: streams, indexes, late events.
 LOOKS_AGAIN_AFTER = timedelta(minutes=10)
+
+# Whoever still held something, as the hold was not yet lifted, has ended by then: a function has a
+# quarter of an hour.
+RELEASED_AFTER = timedelta(minutes=15)
 
 # How much of a number is left for people to know it by.
 SHOWN_DIGITS = 4
@@ -24,6 +29,7 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 class Kind(StrEnum):
     ERASURE = "erasure"
     EXPORT = "export"
+    HOLD = "hold"
 
 
 class State(StrEnum):
@@ -119,12 +125,39 @@ class Request(Frozen):
 
 
 class Hold(Frozen):
-    """Forbids that a number's owner is erased, as a law or a lawsuit may."""
+    """Forbids that a number's owner is erased, and keeps what is theirs from expiring, as a law or
+    a lawsuit may ask.
+
+    `customers` are the ids of all who had the number as their own when somebody looked, the last of
+    which was at `looked_at`. Once it is lifted it stays until all that it held is released.
+    `revision` counts the writes; one that is not yet written has 0.
+    """
 
     number: str
     reason: str
     placed_at: datetime
     placed_by: str
+    customers: tuple[str, ...] = ()
+    looked_at: datetime | None = None
+    lifted_at: datetime | None = None
+    revision: int = 0
+
+    @property
+    def number_key(self) -> str:
+        return match_key(self.number)
+
+    @property
+    def person(self) -> Person:
+        return Person(pseudonyms={self.number: self.number}, customers=self.customers)
+
+    def of(self, customers: Iterable[str]) -> Self:
+        """With those who have the number now. Who had it before stays held, and is found again."""
+        found = tuple(sorted({*self.customers, *customers}))
+        return self.model_copy(update={"customers": found})
+
+    def is_released(self, look_began: datetime) -> bool:
+        """After a look at all of it that found nothing held."""
+        return self.lifted_at is not None and look_began >= self.lifted_at + RELEASED_AFTER
 
 
 class HoldWish(Strict):

@@ -1,4 +1,4 @@
-"""Erasing and exporting one person's data, and holds that forbid erasing it."""
+"""Erasing and exporting one person's data, and holds that keep all of it."""
 
 import time
 from collections import Counter
@@ -17,7 +17,7 @@ from retorno.customers.model import Customer
 from retorno.customers.personal_data import CustomersOfPerson, customers_of_person
 from retorno.dialling.personal_data import dials_of_person
 from retorno.dynamodb import Refused
-from retorno.errors import Conflict, InvalidInput, NotFound
+from retorno.errors import Conflict, InvalidInput, NotFound, Unavailable
 from retorno.messages.personal_data import conversations_of_person
 from retorno.personal_data.files import Bucket, FilesOfPerson
 from retorno.personal_data.model import (
@@ -33,23 +33,36 @@ from retorno.personal_data.model import (
     request_id_of,
 )
 from retorno.personal_data.store import PersonalDataStore
-from retorno.persons import Erased, Person, PersonalData
+from retorno.persons import Erased, KeptData, Person, PersonalData
 from retorno.phone import ERASED, NumberPlan, PhoneNumber, match_key
 from retorno.promises.personal_data import promises_of_person
 from retorno.quotes.personal_data import quotes_of_person
 from retorno.realtime.personal_data import sights_of_person
 from retorno.recovery.personal_data import missed_calls_of_person
+from retorno.retention import HELD, release
+from retorno.retention import hold as keep
 from retorno.settings import FulfilPersonalDataSettings, PersonalDataSettings
 from retorno.telemarketing.assignments.personal_data import assignments_of_person
 from retorno.telemarketing.operations.personal_data import operations_of_person
 from retorno.times import stamp
+from retorno.voicemail.personal_data import answers_of_person
+from retorno.waits.personal_data import waits_of_person
 from retorno.work import WorkQueue
 
 # A function has 15 minutes; what it is at when the time is over may take some.
 WORK_SECONDS = 600.0
 
+# How often a hold is read again that somebody else wrote.
+MAX_ATTEMPTS = 5
+
 KIND = "kind"
 REQUEST = "request_id"
+
+# What an erasure waits for that was asked for right after a hold was lifted.
+HOLDS = "holds"
+
+# What is kept for so many days, 0 for ever.
+KeptFor = tuple[int, Sequence[KeptData]]
 
 
 class Persons:
@@ -139,7 +152,8 @@ class PersonalDataRequests:
             return asked
         person = self._persons.meant(wish)
         for number_key in person.number_keys:
-            if hold := self._store.hold(number_key):
+            hold = self._store.hold(number_key)
+            if hold and not hold.lifted_at:
                 since = f"{hold.placed_at:%Y-%m-%d}"
                 raise Conflict(f"held by {hold.placed_by} since {since}: {hold.reason}")
         if wish.also_do_not_call:
@@ -204,21 +218,46 @@ class PersonalDataRequests:
         Raises InvalidInput, Unavailable.
         """
         parsed = self._persons.number(number)
-        hold = Hold(number=parsed.e164, reason=wish.reason, placed_at=now, placed_by=user)
-        self._store.place(parsed.match_key, hold)
-        return hold
+        new = Hold(number=parsed.e164, reason=wish.reason, placed_at=now, placed_by=user)
+
+        def place(found: Hold | None) -> Hold:
+            known = found or new
+            kept = {"customers": known.customers, "revision": known.revision}
+            return new.model_copy(update=kept)
+
+        return self._change_hold(parsed, place, now)
 
     def held(self, number: str) -> Hold:
         """Raises InvalidInput, NotFound, Unavailable."""
-        found = self._store.hold(self._persons.number(number).match_key)
-        if found is None:
-            raise NotFound("there is no hold on this number")
-        return found
+        return _placed(self._store.hold(self._persons.number(number).match_key))
 
-    def lift(self, number: str) -> None:
-        """Raises InvalidInput, NotFound, Unavailable."""
-        self.held(number)
-        self._store.lift(self._persons.number(number).match_key)
+    def lift(self, number: str, now: datetime) -> None:
+        """What it held is released soon: until then it is shown as lifted.
+
+        Raises InvalidInput, NotFound, Unavailable.
+        """
+
+        def lift(found: Hold | None) -> Hold:
+            hold = _placed(found)
+            return hold.model_copy(update={"lifted_at": hold.lifted_at or now})
+
+        self._change_hold(self._persons.number(number), lift, now)
+
+    def _change_hold(
+        self, number: PhoneNumber, change: Callable[[Hold | None], Hold], now: datetime
+    ) -> Hold:
+        for _ in range(MAX_ATTEMPTS):
+            with suppress(Refused):
+                hold = self._store.save_hold(change(self._store.hold(number.match_key)))
+                self._queue.send({KIND: Kind.HOLD, REQUEST: number.match_key}, now)
+                return hold
+        raise Unavailable("the hold is being written by too many at once")
+
+
+def _placed(hold: Hold | None) -> Hold:
+    if hold is None:
+        raise NotFound("there is no hold on this number")
+    return hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +278,16 @@ class Fulfilment:
         self,
         store: PersonalDataStore,
         contexts: Sequence[PersonalData],
+        kept: Sequence[KeptFor],
+        customers: CustomersOfPerson,
         queue: WorkQueue,
         files: Bucket,
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._contexts = contexts
+        self._kept = kept
+        self._customers = customers
         self._queue = queue
         self._files = files
         self._stopwatch = stopwatch
@@ -254,27 +297,39 @@ class Fulfilment:
         message = self._queue.read(body, now)
         if message is None:
             return
-        request = self._store.request(Kind(message[KIND]), message[REQUEST])
-        if request is None or request.person is None:
-            return
         # Somebody else who is at it writes what became of it.
         with suppress(Refused):
-            if request.kind is Kind.EXPORT:
-                self._export(request, request.person, now)
+            if message[KIND] == Kind.HOLD:
+                self._hold(message[REQUEST], now)
             else:
-                self._erase(request, request.person, now)
+                self._fulfil(Kind(message[KIND]), message[REQUEST], now)
 
     def resume(self, now: datetime) -> int:
-        """Has all that is not over looked at again. Says how many. Raises Unavailable."""
+        """Has all that is not over looked at again, and all that is held: something may have ended
+        since, or come. What is kept for a time is kept for 100 days at least. Says how many.
+
+        Raises Unavailable.
+        """
         messages = [{KIND: kind.value, REQUEST: found} for kind, found in self._store.open()]
         self._queue.send_all(messages, now)
         return len(messages)
 
+    def _fulfil(self, kind: Kind, request_id: str, now: datetime) -> None:
+        request = self._store.request(kind, request_id)
+        if request is None or request.person is None:
+            return
+        if kind is Kind.EXPORT:
+            self._export(request, request.person, now)
+        else:
+            self._erase(request, request.person, now)
+
     def _erase(self, request: Request, person: Person, now: datetime) -> None:
-        if any(self._store.hold(number_key) for number_key in person.number_keys):
+        holds = [hold for each in person.number_keys if (hold := self._store.hold(each))]
+        if not all(hold.lifted_at for hold in holds):
             self._store.save(request.ended(State.HELD, now))
             return
-        look = self._look(person, now)
+        # What was held is found by the number until it is released.
+        look = Look(Counter(), [HOLDS], whole=True) if holds else self._look(person, now)
         looked = request.looked(look.items, look.waits_for, now, whole=look.whole)
         self._store.save(looked)
         if not looked.is_over:
@@ -294,6 +349,44 @@ class Fulfilment:
                 if self._stopwatch() > deadline:
                     return Look(items, list(waits_for), whole=False)
         return Look(items, list(waits_for), whole=True)
+
+    def _hold(self, number_key: str, now: datetime) -> None:
+        hold = self._store.hold(number_key)
+        if hold is None:
+            return
+        owners = (each.customer.customer_id for each in self._customers.own(number_key))
+        known = hold.of(owners)
+        if known != hold:
+            known = self._store.save_hold(known)
+        look = self._look_at_kept(known, now)
+        again = {KIND: Kind.HOLD, REQUEST: number_key}
+        if not look.whole:
+            self._queue.send(again, now)
+        elif not known.lifted_at:
+            self._store.save_hold(known.model_copy(update={"looked_at": now}))
+        elif known.is_released(now) and not look.items:
+            self._store.forget_hold(known)
+        else:
+            self._queue.send(again, now, now + LOOKS_AGAIN_AFTER)
+
+    def _look_at_kept(self, hold: Hold, now: datetime) -> Look:
+        """Holds what would expire, or, of a hold that is lifted, releases what is held: if another
+        one holds it too, that does so again within a day, before anything is dropped.
+        """
+        deadline = self._stopwatch() + WORK_SECONDS
+        items: Counter[str] = Counter()
+        for kept_days, contexts in self._kept:
+            for context in contexts:
+                for item in context.kept(hold.person):
+                    if hold.lifted_at and item.expires_at == HELD:
+                        release(item, kept_days, now)
+                        items[HOLDS] += 1
+                    elif not hold.lifted_at and item.expires_at not in (None, HELD):
+                        keep(item)
+                        items[HOLDS] += 1
+                    if self._stopwatch() > deadline:
+                        return Look(items, [], whole=False)
+        return Look(items, [], whole=True)
 
     def _export(self, request: Request, person: Person, now: datetime) -> None:
         data = {context.name: list(context.show(person)) for context in self._contexts}
@@ -320,24 +413,37 @@ def personal_data_requests(settings: PersonalDataSettings) -> PersonalDataReques
 
 def fulfilment(settings: FulfilPersonalDataSettings) -> Fulfilment:
     files = Bucket(settings.files_bucket)
+    contacts, promises = contacts_of_person(settings), promises_of_person(settings)
+    dials, conversations = dials_of_person(settings), conversations_of_person(settings)
+    quotes, operations = quotes_of_person(settings), operations_of_person(settings)
+    assignments, missed = assignments_of_person(settings), missed_calls_of_person(settings)
+    calls, customers = calls_of_person(settings), customers_of_person(settings)
+    answers, waits = answers_of_person(settings, calls), waits_of_person(settings, calls)
     contexts: tuple[PersonalData, ...] = (
-        contacts_of_person(settings),
-        promises_of_person(settings),
-        dials_of_person(settings),
-        conversations_of_person(settings),
-        quotes_of_person(settings),
-        operations_of_person(settings),
-        assignments_of_person(settings),
-        missed_calls_of_person(settings),
-        calls_of_person(settings),
+        contacts,
+        promises,
+        dials,
+        conversations,
+        quotes,
+        operations,
+        assignments,
+        missed,
+        calls,
         sights_of_person(settings),
         do_not_call_of_person(settings),
         FilesOfPerson((files, Bucket(settings.kept_payloads_bucket))),
-        customers_of_person(settings),
+        customers,
+    )
+    kept: tuple[KeptFor, ...] = (
+        (settings.calls_kept_days, (contacts, promises, dials, missed, calls, answers, waits)),
+        (settings.messages_kept_days, (conversations,)),
+        (settings.operations_kept_days, (quotes, operations, assignments)),
     )
     return Fulfilment(
         PersonalDataStore(settings.personal_data_table),
         contexts,
+        kept,
+        customers,
         WorkQueue(settings.personal_data_queue),
         files,
     )

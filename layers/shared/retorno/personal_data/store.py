@@ -1,6 +1,7 @@
 """The table of requests about persons, and of holds."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -8,13 +9,14 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from retorno.dynamodb import Refused, assign, bind, unavailable_on_trouble, update
+from retorno.dynamodb import Refused, assign, bind, delete, unavailable_on_trouble, update
 from retorno.personal_data.model import Hold, Kind, Request
 from retorno.times import stamp
 
 OPEN = "request"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+SavedT = TypeVar("SavedT", Request, Hold)
 
 
 class ByOpen(GlobalSecondaryIndex["PersonalDataItem"]):
@@ -28,14 +30,14 @@ class ByOpen(GlobalSecondaryIndex["PersonalDataItem"]):
 
 class PersonalDataItem(Model):
     """`item` is `erasure#5feceb66ffc86f38d952786c6d696c79`, `export#…`, or `hold#+551187654321`;
-    and all of it as JSON.
+    and all of it as JSON. `revision` counts its writes.
     """
 
     item = UnicodeAttribute(hash_key=True)
-    revision = NumberAttribute(null=True)
+    revision = NumberAttribute()
     body = UnicodeAttribute()
 
-    # For the index alone, while a request is not over.
+    # For the index alone, while a request is not over, or a hold not released.
     is_open = UnicodeAttribute(null=True)
     asked_at = UnicodeAttribute(null=True)
 
@@ -54,20 +56,25 @@ class PersonalDataStore:
         """As it is written then. Raises Refused where somebody wrote it since it was read;
         Unavailable.
         """
+        key = f"{request.kind}#{request.request_id}"
+        return self._save(key, request, request.asked_at, is_open=not request.is_over)
+
+    def save_hold(self, hold: Hold) -> Hold:
+        """The same."""
+        return self._save(_hold_key(hold.number_key), hold, hold.placed_at, is_open=True)
+
+    def _save(self, key: str, body: SavedT, asked_at: datetime, *, is_open: bool) -> SavedT:
         item = self._item
-        written = request.model_copy(update={"revision": request.revision + 1})
-        unchanged = (
-            item.revision == request.revision if request.revision else item.item.does_not_exist()
-        )
+        written = body.model_copy(update={"revision": body.revision + 1})
+        unchanged = item.revision == body.revision if body.revision else item.item.does_not_exist()
         values = {
             "revision": written.revision,
             "body": written.model_dump_json(),
-            "is_open": None if written.is_over else OPEN,
-            "asked_at": stamp(written.asked_at),
+            "is_open": OPEN if is_open else None,
+            "asked_at": stamp(asked_at),
         }
-        key = item(f"{request.kind}#{request.request_id}")
         try:
-            update(key, assign(item, values), unchanged)
+            update(item(key), assign(item, values), unchanged)
         except Refused as refusal:
             # A write whose answer was lost is sent again, and finds itself in its way.
             if (
@@ -78,7 +85,9 @@ class PersonalDataStore:
         return written
 
     def open(self) -> Iterator[tuple[Kind, str]]:
-        """The requests that are not over, the oldest first. Raises Unavailable."""
+        """The requests that are not over by their ids, and the holds by their numbers' keys, the
+        oldest first. Raises Unavailable.
+        """
         with unavailable_on_trouble():
             for found in self._item.by_open.query(OPEN):
                 kind, _, request_id = found.item.partition("#")
@@ -88,15 +97,9 @@ class PersonalDataStore:
         """As it is at this moment. Raises Unavailable."""
         return self._get(Hold, _hold_key(number_key))
 
-    def place(self, number_key: str, hold: Hold) -> None:
-        """Raises Unavailable."""
-        with unavailable_on_trouble():
-            self._item(_hold_key(number_key), body=hold.model_dump_json()).save()
-
-    def lift(self, number_key: str) -> None:
-        """Raises Unavailable."""
-        with unavailable_on_trouble():
-            self._item(_hold_key(number_key)).delete()
+    def forget_hold(self, hold: Hold) -> None:
+        """Raises Refused where somebody wrote it since it was read; Unavailable."""
+        delete(self._item(_hold_key(hold.number_key)), self._item.revision == hold.revision)
 
     def _get(self, kind: type[ModelT], key: str) -> ModelT | None:
         with unavailable_on_trouble():

@@ -8,6 +8,7 @@ from retorno.dynamodb import Refused
 from retorno.persons import Erased, Person
 from retorno.promises.model import CANCELLABLE, Promise, State
 from retorno.promises.store import PromiseStore
+from retorno.retention import KeptItem
 from retorno.settings import FulfilPersonalDataSettings
 
 REASON = "erased"
@@ -32,6 +33,10 @@ class PromisesOfPerson:
         for number, pseudonym in person.pseudonyms.items():
             for promise in self._store.of_number(number):
                 yield self._erase(promise, pseudonym)
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for number in person.pseudonyms:
+            yield from self._store.kept_of_number(number)
 
     def _erase(self, promise: Promise, pseudonym: str) -> Erased:
         if promise.state in CANCELLABLE:

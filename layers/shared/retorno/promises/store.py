@@ -143,6 +143,12 @@ class PromiseStore:
                 if promise and promise.number == number:
                     yield promise
 
+    def kept_of_number(self, number: str) -> Iterator[KeptItem]:
+        """The same, as items. Raises Unavailable."""
+        with unavailable_on_trouble():
+            ids = [item.promise_id for item in self._item.by_number.query(number)]
+            yield from self._item.batch_get(ids, consistent_read=True)
+
     def save(self, promise: Promise) -> Promise:
         """The promise as it is written then. Raises Refused where somebody wrote it since it was
         read; Unavailable.

@@ -8,6 +8,7 @@ from retorno.dynamodb import RefusedTogether
 from retorno.persons import Erased, Person
 from retorno.quotes.model import Quote
 from retorno.quotes.store import QuoteStore
+from retorno.retention import KeptItem
 from retorno.settings import QuoteTableSettings
 
 INTERNAL = {"version", "wish_digest"}
@@ -30,6 +31,10 @@ class QuotesOfPerson:
             erased = _without_words(quote, person)
             if erased != quote:
                 yield self._save(erased)
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for quote in self._quotes(person):
+            yield from self._store.kept(quote)
 
     def _quotes(self, person: Person) -> Iterator[Quote]:
         for number_key in person.number_keys:

@@ -136,6 +136,11 @@ class QuoteStore:
         """All, as they are at this moment. Raises Unavailable."""
         return self._all(self._item.by_customer, customer_id)
 
+    def kept(self, quote: Quote) -> Iterator[KeptItem]:
+        """The item of a quote, if there still is one. Raises Unavailable."""
+        with unavailable_on_trouble():
+            yield from self._item.batch_get([(quote.call_id, quote.name)], consistent_read=True)
+
     def _all(self, index: Any, value: str) -> Iterator[Quote]:
         with unavailable_on_trouble():
             for item in index.query(value):

@@ -6,6 +6,7 @@ from typing import Any
 
 from retorno.persons import Erased, Person
 from retorno.recovery.store import RecoveryStore
+from retorno.retention import KeptItem
 from retorno.settings import PartTableSettings
 
 
@@ -31,6 +32,10 @@ class MissedCallsOfPerson:
         for number_key, pseudonym in person.number_keys.items():
             for moved in self._store.rename(number_key, pseudonym):
                 yield Erased.DONE if moved else Erased.LATER
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for number_key in person.number_keys:
+            yield from self._store.kept_of_number(number_key)
 
 
 def missed_calls_of_person(settings: PartTableSettings) -> MissedCallsOfPerson:

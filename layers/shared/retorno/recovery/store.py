@@ -236,6 +236,10 @@ class RecoveryStore:
         """All parts of a number, as they are at this moment. Raises Unavailable."""
         return map(_stored, self._of(number_key))
 
+    def kept_of_number(self, number_key: str) -> Iterator[KeptItem]:
+        """The same, as items. Raises Unavailable."""
+        return self._of(number_key)
+
     def rename(self, number_key: str, pseudonym: str) -> Iterator[bool]:
         """Has the parts of a number stand under a pseudonym instead, with what became of them.
 

@@ -1,6 +1,6 @@
 """The table of answered outbound calls, by day, and that of the weekly reports."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -91,6 +91,12 @@ class AnswerStore:
             delete(self._key(answer), self._not_later(call_revision))
         except Refused:
             return
+
+    def kept(self, answers: Iterable[Answer]) -> Iterator[KeptItem]:
+        """Those that there are, as they are at this moment. Raises Unavailable."""
+        keys = [(day_of(answer.answered_at), answer.call_id) for answer in answers]
+        with unavailable_on_trouble():
+            yield from self._item.batch_get(keys, consistent_read=True)
 
     def _key(self, answer: Answer) -> AnswerItem:
         return self._item(day_of(answer.answered_at), answer.call_id)

@@ -1,6 +1,6 @@
 """The table of waits, and that of the policies by which they are judged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -87,6 +87,11 @@ class WaitStore:
         """Those that there are, as they are at this moment. Raises Unavailable."""
         with unavailable_on_trouble():
             return [_wait(each) for each in self._item.batch_get(call_ids, consistent_read=True)]
+
+    def kept(self, call_ids: Iterable[str]) -> Iterator[KeptItem]:
+        """The same, as items. Raises Unavailable."""
+        with unavailable_on_trouble():
+            yield from self._item.batch_get(call_ids, consistent_read=True)
 
     def save(self, wait: Wait) -> None:
         """`wait` has the revision that was read, 0 for none. Raises Changed, Unavailable."""

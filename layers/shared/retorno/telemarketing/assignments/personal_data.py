@@ -6,6 +6,7 @@ from typing import Any
 
 from retorno.dynamodb import RefusedTogether, write_together
 from retorno.persons import Erased, Person
+from retorno.retention import KeptItem
 from retorno.settings import AssignmentTableSettings
 from retorno.telemarketing.assignments.model import Assignment, Change, Entry, State, What, changed
 from retorno.telemarketing.assignments.store import AssignmentStore, assignment_store
@@ -55,6 +56,10 @@ class AssignmentsOfPerson:
                 if not WORDS.isdisjoint(entry.changes):
                     self._store.rewrite(_without_words(entry))
                     yield Erased.DONE
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for assignment in self._assignments(person):
+            yield from self._store.kept_history(assignment.campaign_id, assignment.customer_id)
 
     def _assignments(self, person: Person) -> Iterator[Assignment]:
         for customer_id in person.customers:

@@ -259,6 +259,11 @@ class AssignmentStore:
             for item in self._entry.query(contact_of(campaign_id, customer_id)):
                 yield read_entry(item)
 
+    def kept_history(self, campaign_id: str, customer_id: str) -> Iterator[KeptItem]:
+        """The same, as items. Raises Unavailable."""
+        with unavailable_on_trouble():
+            yield from self._entry.query(contact_of(campaign_id, customer_id), consistent_read=True)
+
     def rewrite(self, entry: Entry) -> None:
         """An entry that tells less than it did. Raises Unavailable."""
         with unavailable_on_trouble():

@@ -6,6 +6,7 @@ from typing import Any
 
 from retorno.dynamodb import RefusedTogether
 from retorno.persons import Erased, Person
+from retorno.retention import KeptItem
 from retorno.settings import OperationTableSettings
 from retorno.telemarketing.assignments.store import AssignmentStore, assignment_store
 from retorno.telemarketing.operations.model import Operation, Stage, left_open
@@ -36,6 +37,10 @@ class OperationsOfPerson:
             erased = erased.model_copy(update={"conversation": "", "script": None})
             if erased != operation:
                 yield self._save(erased.model_copy(update={"revision": operation.revision + 1}))
+
+    def kept(self, person: Person) -> Iterator[KeptItem]:
+        for customer_id in person.customers:
+            yield from self._store.kept_of_customer(customer_id)
 
     def _operations(self, person: Person) -> Iterator[Operation]:
         for customer_id in person.customers:

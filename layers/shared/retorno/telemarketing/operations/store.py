@@ -209,6 +209,18 @@ class OperationStore:
             for item in self._item.by_customer.query(customer_id):
                 yield from self._read_all([(item.contact, item.entry)])
 
+    def kept_of_customer(self, customer_id: str) -> Iterator[KeptItem]:
+        """The same, as items, with those that lead to them. Raises Unavailable."""
+        calls: list[tuple[str, str]] = []
+        with unavailable_on_trouble():
+            contacts = {item.contact for item in self._item.by_customer.query(customer_id)}
+            for contact in sorted(contacts):
+                for item in self._item.query(contact, consistent_read=True):
+                    yield item
+                    if item.operation and (call_id := read(item).call_id):
+                        calls.append((f"{CALL}#{call_id}", CALL))
+            yield from self._item.batch_get(calls, consistent_read=True)
+
     def begun_in(self, campaign_id: str, period: Period) -> Iterator[Operation]:
         """All of a campaign that began in a period, in that order. Raises Unavailable."""
         between = self._item.started_at.between(stamp(period.since), stamp(period.until))
