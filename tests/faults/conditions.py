@@ -17,13 +17,13 @@ from unittest.mock import patch
 from pynamodb.transactions import TransactWrite
 
 from retorno import dynamodb
-from retorno.dynamodb import Write
+from retorno.dynamodb import PreparedUpdate, Write
 
 LAYER = Path(dynamodb.__file__).parent
 CONDITION = "condition"
 
 # Where a condition stands among what each is given, without a name.
-PLACES = {"Write": 1, "update": 2, "delete": 1}
+PLACES = {"Write": 1, "PreparedUpdate": 2, "update": 2, "delete": 1}
 
 
 class Site(NamedTuple):
@@ -77,6 +77,7 @@ def broken(site: Site) -> Iterator[None]:
     patches = [
         patch.object(Write, "__init__", _without_condition(site, Write.__init__)),
         patch.object(TransactWrite, "save", _without_condition(site, TransactWrite.save)),
+        patch.object(PreparedUpdate, "__init__", _without_condition(site, PreparedUpdate.__init__)),
     ]
     patches += [
         patch.object(module, name, _without_condition(site, getattr(module, name)))

@@ -18,6 +18,7 @@ from unittest.mock import patch
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from retorno.promises.model import State as Promised
 from tests.conftest import moto
 from tests.support.clock import StoppedClock
 from tests.support.deployment import CONTEXT, deployed, forget
@@ -37,6 +38,13 @@ RANDOM_ID = re.compile(r"a{8}-?a{4}-?4aaa-?[89ab]aaa-?a{8}[0-9a-f]{4}")
 UNTOLD = frozenset({"revision", "call_revision", "written_by"})
 
 State = str
+
+
+class End(NamedTuple):
+    """Which of two steps were refused, and all that there is then."""
+
+    refused: frozenset[int]
+    state: State
 
 
 class Step(NamedTuple):
@@ -181,12 +189,13 @@ class Crossing:
         return f"{text}\n{sorted(filter(self._stands, self.schedules))}"
 
     def _stands(self, schedule: str) -> bool:
-        """One of a promise as it was before fires for nothing."""
+        """One of a promise as it was before, or that is no more to be listed, fires for nothing."""
         kind, _, name = schedule.partition("-")
         promise, _, version = name.rpartition("-")
         promises = self.dynamodb.items("promises") if kind == "promise" else []
         return not promises or any(
             (each["promise_id"]["S"], each["version"]["N"]) == (promise, version)
+            and each["state"]["S"] == Promised.PROMISED
             for each in promises
         )
 
@@ -196,25 +205,34 @@ class Crossing:
         event = step.event(self)
 
         def do() -> None:
-            self._mine.job, self._mine.asked = number, 0
             if is_refusal(self.call(step.function, event)):
                 refused.add(number)
 
-        return do
+        return self.by(number, do)
 
-    def serially(self, steps: Sequence[Step], order: Sequence[int], start: Any) -> State:
+    def by(self, number: int, do: Job) -> Job:
+        """A job whose random ids are its own."""
+
+        def done() -> None:
+            self._mine.job, self._mine.asked = number, 0
+            do()
+
+        return done
+
+    def serially(self, steps: Sequence[Step], order: Sequence[int], start: Any) -> End:
         self.restore(start)
-        jobs = {number: self.job(number, steps[number], set()) for number in order}
+        refused: set[int] = set()
+        jobs = {number: self.job(number, steps[number], refused) for number in order}
         for number in order:
             self.table.run([jobs[number]], ())
         self.flow()
-        return self.state()
+        return End(frozenset(refused), self.state())
 
     def differences(self, steps: Sequence[Step], start: Any, most: int | None) -> Iterator[str]:
         """The orders of two steps, up to so many, of which nothing comes that comes of one after
         the other."""
         serial = {order: self.serially(steps, order, start) for order in ((0, 1), (1, 0))}
-        alone: dict[int, State] = {}
+        alone: dict[int, End] = {}
         refused: set[int] = set()
 
         def make() -> list[Job]:
@@ -224,15 +242,18 @@ class Crossing:
 
         for count, turns in enumerate(every_order_that_matters(self.table, make)):
             self.flow()
-            state = self.state()
-            for number in refused:
+            end = End(frozenset(refused), self.state())
+            allowed = set(serial.values())
+            for number in end.refused:
                 if 1 - number not in alone:
                     alone[1 - number] = self.serially(steps, (1 - number,), start)
-            allowed = {*serial.values(), *(alone[1 - number] for number in refused)}
-            if refused == {0, 1}:
-                allowed.add(self._unchanged(start))
-            if state not in allowed:
-                yield f"{turns}\n{changed(serial[0, 1], state)}"
+                other = alone[1 - number]
+                allowed.add(End(other.refused | {number}, other.state))
+            if end.refused == {0, 1}:
+                allowed.add(End(end.refused, self._unchanged(start)))
+            if end not in allowed:
+                differs = changed(serial[0, 1].state, end.state)
+                yield f"{turns}, {sorted(end.refused)} refused\n{differs}"
             if most and count + 1 >= most:
                 return
 

@@ -31,6 +31,7 @@ from tests.support.simulated_cloud import Cloud, Trouble, request
 # A Monday in São Paulo, 9:30.
 OPENING = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 BUSY = 2400
+# Until a call whose end is never told is swept up, and all that waits for it comes to an end.
 LONGEST = timedelta(hours=3.5)
 WAITS = Waits(busy=5, no_answer=12, voicemail=15, failed=4)
 

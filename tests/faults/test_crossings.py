@@ -1,14 +1,13 @@
 """Handlers that write the same tables, two at a time, in every order that makes a difference."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.faults.conditions import broken, sites
-from tests.faults.crossing import Crossing, crossing
-from tests.faults.steps import NAMES, Desk, opened, steps
+from tests.faults.crossing import Crossing
+from tests.faults.steps import NAMES, Desk, steps
 from tests.support.functions import functions
 
 # Without anybody's wish, so many orders of each pair, and a third of the pairs.
@@ -42,6 +41,8 @@ ELSEWHERE = {
     "ImportTelemarketing": "tests/integration/test_telemarketing_files.py",
     "RunTelemarketingJobs": "tests/integration/test_telemarketing_files.py",
     "ExportTelemarketing": "tests/integration/test_telemarketing_files.py",
+    "ManagePersonalData": "tests/integration/test_personal_data.py",
+    "FulfilPersonalData": "tests/integration/test_personal_data.py",
     "AnswerOffers": "tests/integration/test_offers_at_random.py, and the histories here",
     "ManageOutcomes": "tests/integration/test_telemarketing_setup.py",
     "ManageWorklistFilters": "tests/integration/test_telemarketing_setup.py",
@@ -51,98 +52,26 @@ ELSEWHERE = {
     "WatchWaits": "tests/integration/test_waits_at_random.py",
     "PublishUpdates": "tests/integration/test_live_orders.py",
     "PushUpdates": "tests/integration/test_live_orders.py",
-    "ManagePersonalData": "tests/integration/test_personal_data.py",
-    "FulfilPersonalData": "tests/integration/test_personal_data.py",
 }
 
-# What goes red where the condition of a site is broken.
+
+# Said twice by one person at one moment, it is one wish, and both are told that it is done.
+SAME = frozenset({"a waiting limit is set"})
+
+# Two handlers that go wrong together where the condition of a site is broken.
 CONTROLS = {
+    "customers.store.CustomerStore.delete": ("a customer is deleted", "a customer is deleted"),
+    "promises.store.PromiseStore.save": ("a promise is moved", "a promise is due"),
+    "quotes.store.QuoteStore.save": ("a quote is won", "a quote is lost"),
+    "telemarketing.assignments.store.AssignmentStore.writing": (
+        "a customer is given",
+        "an appointment is moved",
+    ),
+    "telemarketing.setup.store.SetupStore.save": ("a campaign is changed", "a campaign is changed"),
     "agents.store.AgentStore._saving": ("the list is dialled", "a waiting call is looked at"),
     "customers.store.CustomerStore._writes": ("a customer is changed", "a customer is changed"),
-    "offers.store.OfferStore.save": (
-        "a waiting call is looked at",
-        "a waiting call is looked at",
-    ),
+    "offers.store.OfferStore.save": ("a waiting call is looked at", "a waiting call is looked at"),
 }
-
-
-# Those that controls break elsewhere: tests/integration/test_personal_data.py.
-BROKEN_ELSEWHERE = {
-    "personal_data.store.PersonalDataStore._save",
-    "personal_data.store.PersonalDataStore.forget_hold",
-}
-
-# Conditions that no control breaks yet: a new one belongs among the controls, and not here.
-UNBROKEN = {
-    "agents.store.AgentStore.delete",
-    "callback_campaigns.store.CampaignStore.save",
-    "callback_campaigns.store.CampaignStore.delete",
-    "callbacks.store.ContactStore.save",
-    "callbacks.store.ContactStore.delete_log",
-    "callbacks.store.ContactStore.save_log",
-    "callbacks.store.ContactStore.reserve",
-    "callbacks.store.ContactStore.reserve 2",
-    "callbacks.store.ContactStore.rest",
-    "calling_rules.store.DoNotCallStore.save",
-    "calls.store.CallStore.merge",
-    "calls.store.CallStore.amend",
-    "calls.store.CallStore._merge_into",
-    "calls.store.NoteStore.add",
-    "counters.store.Counters._write",
-    "customers.store.CustomerStore.delete",
-    "customers.store.CustomerStore.forget_choices",
-    "customers.store.CustomerStore._writes 2",
-    "customers.store.CustomerStore.remember",
-    "dialling.store.DialStore.save",
-    "imports.store.JobStore.finish_page",
-    "imports.store.JobStore._update",
-    "imports.store.JobStore.finish",
-    "imports.store.JobStore.finish 2",
-    "menus.store.MenuStore.save",
-    "menus.store.MenuStore.retire",
-    "menus.store.MenuStore._retirement",
-    "messages.store.MessageStore.add",
-    "messages.store.MessageStore.forget",
-    "messages.store.MessageStore.save",
-    "messages.store.MessageStore._record",
-    "messages.store.MessageStore._update",
-    "offers.store.OfferStore.remove",
-    "offers.store.OfferStore.save_queue",
-    "promises.store.PromiseStore.save",
-    "quotes.store.QuoteStore.save",
-    "realtime.store.FeedStore.forget",
-    "realtime.store.FeedStore.forget_view",
-    "realtime.store.FeedStore.write",
-    "recovery.store.RecoveryStore.put",
-    "recovery.store.RecoveryStore.remove",
-    "recovery.store.RecoveryStore._copy",
-    "recovery.store.RecoveryStore._move",
-    "recovery.store.RecoveryStore._move 2",
-    "recovery.store.RecoveryStore._save",
-    "retention.hold",
-    "retention.release",
-    "telemarketing.assignments.store.AssignmentStore.writing",
-    "telemarketing.operations.store.OperationStore.writing",
-    "telemarketing.operations.store.OperationStore.taking",
-    "telemarketing.setup.store.SetupStore.save",
-    "telemarketing.setup.store.SetupStore.delete",
-    "telemarketing.setup.store.SetupStore.marking",
-    "voicemail.store.AnswerStore.put",
-    "voicemail.store.AnswerStore.remove",
-    "waits.store.WaitStore.save",
-    "waits.store.PolicyStore.save",
-}
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with crossing() as made, opened(made) as desk:
-        yield desk
-
-
-@pytest.fixture(scope="module")
-def start(desk: Desk) -> Any:
-    return desk.crossing.snapshot()
 
 
 def differences(desk: Desk, start: Any, one: str, other: str, most: int | None) -> list[str]:
@@ -176,7 +105,7 @@ def test_each_function_that_writes_is_crossed_with_the_others(desk: Desk) -> Non
 @pytest.mark.parametrize("one", NAMES)
 def test_two_at_once_are_as_one_after_the_other(desk: Desk, start: Any, one: str) -> None:
     number = NAMES.index(one)
-    others = NAMES[number:] if ALL else NAMES[number::SHARE]
+    others = NAMES[number + (one in SAME) :: 1 if ALL else SHARE]
     wrong = {
         other: found
         for other in others
@@ -186,16 +115,12 @@ def test_two_at_once_are_as_one_after_the_other(desk: Desk, start: Any, one: str
     assert told == []
 
 
-def test_each_new_condition_has_a_control() -> None:
-    assert sites().keys() - CONTROLS.keys() == UNBROKEN | BROKEN_ELSEWHERE
-
-
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_broken_condition_is_seen(desk: Desk, start: Any, name: str) -> None:
+    """Or the crossings would prove nothing. All of the conditions: test_conditions.py."""
     one, other = CONTROLS[name]
-    assert differences(desk, start, one, other, MOST_OF_LONG_ONES) == []
     with broken(sites()[name]):
-        made = desk.crossing.differences(
+        found = desk.crossing.differences(
             [steps(desk)[one], steps(desk)[other]], start, MOST_OF_LONG_ONES
         )
-        assert next(iter(made), None) is not None
+        assert next(found, None) is not None

@@ -4,13 +4,19 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from retorno.agents.service import Reservations
+from retorno.callbacks.store import ContactStore
+from retorno.calls import store as calls
+from retorno.promises.store import PromiseStore
+from retorno.telemarketing.assignments.store import AssignmentStore
 from tests.faults.history import Act, World, acts_of, lived
 from tests.faults.laws import broken
 from tests.faults.shortest import shortest
@@ -103,6 +109,44 @@ def test_a_seed_repeats() -> None:
             return [sorted(map(repr, world.cloud.items(table))) for table in tables]
 
     assert played() == played()
+
+
+# What is done wrong, and the law that it breaks in the first of the histories.
+WRONG: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "nobody_is_rung_against_the_rules": (
+        Reservations,
+        "holding",
+        lambda reservations, stored, hold, now: [],
+    ),
+    "a_call_is_the_fold_of_its_events": (
+        calls,
+        "merge",
+        lambda known, told: {**known, **told},
+    ),
+    "every_contact_ends_or_waits_for_a_time_to_come": (
+        ContactStore,
+        "leases_over",
+        lambda store, now, limit: [],
+    ),
+    "every_promise_comes_to_an_end_once": (
+        PromiseStore,
+        "to_check",
+        lambda store, now, limit: [],
+    ),
+    "a_history_has_no_gaps": (
+        AssignmentStore,
+        "changing",
+        lambda store, change: [store.writing(change.after)],
+    ),
+}
+
+
+@pytest.mark.parametrize("law", WRONG)
+def test_a_law_is_seen_to_be_broken(law: str) -> None:
+    """Or the laws would prove nothing."""
+    with patch.object(*WRONG[law]):
+        wrongs, _ = wrongs_of(0, acts_of(0))
+    assert law in {each.partition(":")[0] for each in wrongs}
 
 
 def test_the_shortest_history_is_what_it_takes() -> None:

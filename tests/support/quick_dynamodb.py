@@ -318,7 +318,8 @@ class QuickDynamoDB:
         key = asked.get("Key") or {name: asked["Item"][name] for name in table.keys}
         new = asked.get("Item")
         if kind == "Update":
-            names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
+            names = asked["ExpressionAttributeNames"]
+            values = asked.get("ExpressionAttributeValues", {})
             before = old or {}
             new = {**before, **key}
             for action, name, written in actions_of(asked["UpdateExpression"]):

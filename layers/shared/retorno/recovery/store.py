@@ -253,6 +253,9 @@ class RecoveryStore:
         for is_miss in (True, False):
             for item in self._of(number_key):
                 if bool(item.missed) is is_miss:
+                    if not is_miss:
+                        # More may have been told of it since.
+                        self._copy(item, pseudonym)
                     yield self._move(item, pseudonym)
 
     def _of(self, number_key: str) -> Iterator[PartItem]:
