@@ -44,13 +44,17 @@ def _function(deployed: Deployed, log_stream: str) -> str:
 
 
 def headline(message: str) -> str:
-    """What a line of the log is about: of a trace, where it ends."""
-    try:
-        told = json.loads(message)
-    except ValueError:
-        return message.strip().splitlines()[0][:SHOWN_CHARACTERS]
+    """What a line of the log is about: of a trace, where it ends.
+
+    A function tells a `message`, and perhaps an `exception`; its runtime, of what the function let
+    pass, `errorType` and `errorMessage`; and Lambda a `record` of what it ended itself.
+    """
+    told = json.loads(message)
+    if "record" in told:
+        return f"ended by Lambda: {told['record']['status']}"
     trace = told.get("exception", "").strip().splitlines()
-    return ": ".join(filter(None, [told.get("message", ""), *trace[-1:]]))[:SHOWN_CHARACTERS]
+    words = [told.get("message"), *trace[-1:], told.get("errorType"), told.get("errorMessage")]
+    return ": ".join(filter(None, words))[:SHOWN_CHARACTERS]
 
 
 def main() -> int:

@@ -70,6 +70,7 @@ def starting(
                 **variables,
                 "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
                 "AWS_LAMBDA_FUNCTION_NAME": folder.name,
+                "AWS_LAMBDA_LOG_FORMAT": "JSON",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}",
                 "LAMBDA_TASK_ROOT": str(folder),

@@ -16,6 +16,7 @@ from tests.support.events import answer, http, sqs, user
 from tests.support.functions import environment_of, functions
 from tests.support.webhooks import MENU, ZENVIA_DID, zenvia
 from tests.support.zenvia import report_server
+from tools.show_failures import headline
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -232,13 +233,18 @@ def test_a_week_is_reported(stack: Stack) -> None:
     assert (week["week"], week["answered"]) == ("2026-03-02", 0)
 
 
-def test_a_provider_is_asked_for_its_reports(stack: Stack) -> None:
+def test_a_provider_is_asked_for_its_reports(
+    stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
     with report_server() as reports:
         asking = variables("ReconcileZenvia", stack) | {"ZENVIA_API_URL": reports.url}
         # It does not know the token that the stack made up.
         refused = pytest.raises(FunctionFailed, match="did/relatorio: answered 403")
         with running("ReconcileZenvia", asking) as reconcile, refused:
             reconcile.ask({"hours": 2})
+    # As the alarm about failures looks for it.
+    failure = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert (failure["level"], "did/relatorio" in headline(json.dumps(failure))) == ("ERROR", True)
 
 
 def test_time_zones_are_in_the_layer(stack: Stack) -> None:

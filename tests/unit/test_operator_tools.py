@@ -108,18 +108,20 @@ def test_failures_are_those_that_the_alarm_counts(monkeypatch: pytest.MonkeyPatc
             "message": text,
         }
         for ago, text in [
-            (1_772_449_100_000, "long ago"),
+            (1_772_449_100_000, '{"message": "long ago"}'),
             (1_772_452_000_000, json.dumps(trace)),
-            (1_772_452_700_000, "[ERROR] KeyError: 'y'\nTraceback"),
+            (1_772_452_700_000, '{"level": "ERROR", "errorType": "KeyError", "errorMessage": "y"}'),
+            (1_772_452_700_001, '{"type": "platform.report", "record": {"status": "timeout"}}'),
         ]
     ]
     deployed = Deployed(None, None, {"FunctionLogs": "logs-1", "ReadCalls": "retorno-ReadCalls-1"})  # type: ignore[arg-type]
     monkeypatch.setattr(Deployed, "client", lambda *_: Logs("?a ?b", events))
     assert [(function, words) for _, function, words in failures(deployed, 1)] == [
         ("ReadCalls", "not counted: KeyError: 'x'"),
-        ("ReadCalls", "[ERROR] KeyError: 'y'"),
+        ("ReadCalls", "KeyError: y"),
+        ("ReadCalls", "ended by Lambda: timeout"),
     ]
 
 
 def test_a_headline_is_short() -> None:
-    assert len(headline("x" * 5000)) == 200
+    assert len(headline(json.dumps({"message": "x" * 5000}))) == 200

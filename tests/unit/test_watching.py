@@ -73,9 +73,8 @@ def test_every_function_logs_where_failures_are_counted() -> None:
         if each["MetricTransformations"][0]["MetricName"]
         == ALARMS["FunctionsFailing"]["MetricName"]
     )
-    assert template()["Globals"]["Function"]["LoggingConfig"] == {
-        "LogGroup": counted["LogGroupName"]
-    }
+    logging = template()["Globals"]["Function"]["LoggingConfig"]
+    assert (logging["LogGroup"], logging["LogFormat"]) == (counted["LogGroupName"], "JSON")
     assert not [name for name, each in functions().items() if "LoggingConfig" in each]
 
 

@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
 # The trace as text is enough; as structure it is the same once more, and longer.
-logger = Logger(serialize_stacktrace=False)
+# Lambda filters by level only what tells the time in this form.
+logger = Logger(serialize_stacktrace=False, use_rfc3339=True)
 metrics = Metrics()
 
 

@@ -228,18 +228,19 @@ class Dialler:
 
     def _pairs(self, idle: Sequence[StoredAgent], ready: Iterator[Ready]) -> Iterator[Reserved]:
         """Reserves contacts for agents, the longest idle first."""
-        candidate = next(ready, None)
+        candidate = None
         for agent in idle:
-            while candidate:
+            # Looked for only as an agent needs one: it takes a query for each line and rank.
+            while candidate := candidate or next(ready, None):
                 try:
                     pair = self._reserve(candidate, agent)
                 except AgentTaken:
                     break
                 except ContactTaken:
-                    candidate = next(ready, None)
+                    candidate = None
                     continue
+                candidate = None
                 yield pair
-                candidate = next(ready, None)
                 break
 
     def _reserve(self, ready: Ready, agent: StoredAgent) -> Reserved:
