@@ -172,9 +172,10 @@ class Client:
     def contacts_of(self, number: str) -> list[dict[str, Any]]:
         return list(self._items("/callback-contacts", {"number": number}))
 
-    def promise(self, wish: dict[str, Any], key: str) -> dict[str, Any]:
-        """Promises a customer a call at a time."""
-        return self._write("POST", "/callbacks", wish, headers={"Idempotency-Key": key})
+    def promise(self, wish: dict[str, Any], key: str) -> bool:
+        """Promises a customer a call at a time; False where that is past when the API is told."""
+        headers, also = {"Idempotency-Key": key}, (HTTPStatus.UNPROCESSABLE_ENTITY,)
+        return "promise_id" in self._write("POST", "/callbacks", wish, also, headers)
 
     def request_callback(self, call_id: str) -> bool:
         """For a caller who waits; False where the API does not know that, or not yet."""

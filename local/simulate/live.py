@@ -237,7 +237,8 @@ class Live:
             moment = self._random.uniform(0, EARLY_CALLS_WITHIN)
             after(moment, partial(self._ring_in, MONITORED, EARLY_PATIENCE))
         after(0, self._ring_in_and_ask)
-        after(OPENS_AFTER, self._promise)
+        if customer := next(self._callers, None):
+            after(OPENS_AFTER, partial(self._promise, customer))
         moment = OPENS_AFTER + EARLY_CALLS_WITHIN
         while moment < (end - began).total_seconds() - NO_CALLS_IN_THE_LAST:
             queue = self._random.choice(QUEUES)
@@ -274,11 +275,12 @@ class Live:
     def _soon(self, seconds: float, act: Callable[[], object]) -> None:
         self._agenda.put(datetime.now(UTC) + timedelta(seconds=seconds), act)
 
-    def _promise(self) -> None:
+    def _promise(self, customer: Customer) -> None:
         at = datetime.now(UTC) + timedelta(seconds=PROMISED_AFTER)
-        if customer := next(self._callers, None):
-            wish = {"number": customer.number, "at": at.isoformat(), "queue": OTHER}
-            self._client.promise(wish, key=self._campaign_id)
+        wish = {"number": customer.number, "at": at.isoformat(), "queue": OTHER}
+        # A machine that is very busy is told too late.
+        if not self._client.promise(wish, key=f"{self._campaign_id} {at.timestamp()}"):
+            self._soon(TICK, partial(self._promise, customer))
 
     # --- What there is to see ---------------------------------------------------------------------
 
