@@ -279,7 +279,7 @@ class Live:
         at = datetime.now(UTC) + timedelta(seconds=PROMISED_AFTER)
         wish = {"number": customer.number, "at": at.isoformat(), "queue": OTHER}
         # A machine that is very busy is told too late.
-        if not self._client.promise(wish, key=f"{self._campaign_id} {at.timestamp()}"):
+        if not self._client.promise(wish, key=f"{self._campaign_id}-{at.timestamp()}"):
             self._soon(TICK, partial(self._promise, customer))
 
     # --- What there is to see ---------------------------------------------------------------------
