@@ -1,4 +1,4 @@
-"""Takes the connections of those who watch live, and tells them what changed in their feeds."""
+"""Takes the connections of those who watch live, and tells them what changed."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +12,7 @@ from retorno import clock
 from retorno.audit import audit
 from retorno.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from retorno.http import ANYONE, LEADERS, User
-from retorno.realtime.model import SUPERVISORS, Watch, feed_of_agent
+from retorno.realtime.model import Watch
 from retorno.realtime.service import Pushing, Watching
 from retorno.realtime.service import pushing as pushing_of
 from retorno.realtime.service import watching as watching_of
@@ -59,7 +59,7 @@ def connect(event: Json, connection_id: str) -> Json:
 
 def _admit(user: User, connection_id: str, until: datetime) -> HTTPStatus:
     try:
-        watching().admit(Watch(connection_id=connection_id, feed=_feed(user), until=until))
+        watching().admit(Watch(connection_id=connection_id, agent=_agent(user), until=until))
     except NotAllowed:
         return HTTPStatus.FORBIDDEN
     return HTTPStatus.OK
@@ -74,11 +74,12 @@ def _token(event: Json) -> str:
     return query.get("token", "")
 
 
-def _feed(user: User) -> str:
+def _agent(user: User) -> str | None:
+    """Whose own they may watch; None for all."""
     if user.groups & LEADERS:
-        return SUPERVISORS
+        return None
     if user.groups & ANYONE:
-        return feed_of_agent(user.agent)
+        return user.agent
     raise NotAllowed("your groups do not allow this")
 
 

@@ -47,7 +47,7 @@ from retorno.personal_data.store import PersonalDataStore
 from retorno.promises.store import PromiseStore
 from retorno.quotes.model import QuoteId
 from retorno.quotes.store import QuoteStore
-from retorno.realtime.model import SUPERVISORS, Entry, Head
+from retorno.realtime.model import Entry, Head
 from retorno.recovery.model import Part, RecoveryRules, Role
 from retorno.recovery.service import Matching
 from retorno.recovery.store import PartItem, RecoveryStore
@@ -727,7 +727,7 @@ def nothing_that_is_used_is_deleted(desk: Desk) -> Iterator[Sequence[Job]]:
     yield from one_wins(lambda: write_together([marks]), lambda: store.delete(seen))
 
 
-# --- Counters, jobs, feeds ------------------------------------------------------------------------
+# --- Counters, jobs, the feed ---------------------------------------------------------------------
 
 ROW = Cell("vendas", "2026-03-02")
 
@@ -783,42 +783,33 @@ def an_import_is_of_one_file(desk: Desk) -> Iterator[Sequence[Job]]:
     assert sorted(said) == [False, True]
 
 
-def entry(*, present: bool) -> Entry:
-    view = {"state": "open"} if present else None
-    return Entry(kind="call", thing_id="c", seq=1, present=present, view=view)
-
-
 @breaks("realtime.store.FeedStore.write")
 def no_change_has_the_number_of_another(desk: Desk) -> Iterator[Sequence[Job]]:
-    store, before = feeds.FeedStore("feeds"), Head()
-    heads = {SUPERVISORS: before.after(1, SOON)}
-    yield from one_wins(*[lambda: store.write(before, heads, [], SOON)] * 2)
+    store, before = feeds.FeedStore("feed"), Head()
+    yield from one_wins(*[lambda: store.write(before, before.after(1, SOON), [], SOON)] * 2)
 
 
-def gone_and_back(desk: Desk, forget: Callable[[feeds.FeedStore], object]) -> Iterator[Any]:
-    """A thing that is shown again keeps what is shown of it."""
-    store = feeds.FeedStore("feeds")
-    first = Head().after(1, SOON)
-    heads = {SUPERVISORS: first}
-    store.write(Head(), heads, [(SUPERVISORS, entry(present=False))], SOON)
-    again = {SUPERVISORS: first.after(1, SOON)}
-    yield [
-        lambda: forget(store),
-        lambda: store.write(first, again, [(SUPERVISORS, entry(present=True))], SOON),
+@breaks("realtime.store.FeedStore._rewrite")
+def what_one_takes_out_of_the_log_another_does_not_put_back(
+    desk: Desk,
+) -> Iterator[Sequence[Job]]:
+    """Two persons are erased whose calls ended at the same moment."""
+    store = feeds.FeedStore("feed")
+    log = [
+        Entry(kind="call", thing_id=name, seq=seq, present=False, view={"number": name})
+        for seq, name in enumerate((NOBODYS, KEY), start=1)
     ]
-    assert [each.view for each in store.everything()] == [{"state": "open"}]
+    store.write(Head(), Head().after(len(log), SOON), log, SOON)
 
+    def without(name: str) -> None:
+        def rewritten(entry: Entry) -> Entry | None:
+            return None if entry.thing_id == name else entry
 
-@breaks("realtime.store.FeedStore.forget_view")
-def only_of_what_is_gone_the_view_is_forgotten(desk: Desk) -> Iterator[Sequence[Job]]:
-    gone = entry(present=False)
-    yield from gone_and_back(desk, lambda store: store.forget_view(SUPERVISORS, gone))
+        while not all(store.rewrite_log(rewritten)):
+            pass
 
-
-@breaks("realtime.store.FeedStore.forget")
-def only_what_is_gone_is_forgotten(desk: Desk) -> Iterator[Sequence[Job]]:
-    gone = entry(present=False)
-    yield from gone_and_back(desk, lambda store: store.forget(SUPERVISORS, gone))
+    yield [lambda: without(NOBODYS), lambda: without(KEY)]
+    assert list(store.log(0)) == []
 
 
 # --- Answers, erasure, retention ------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Feeds that many write and watch at the same time: in every order of their requests, and through
+"""A feed that many write and watch at the same time: in every order of their requests, and through
 any history of changes, cuts and workers that die.
 """
 
@@ -20,15 +20,16 @@ from retorno.changes import Change, Kind
 from retorno.dynamodb import write_together
 from retorno.realtime import store as store_module
 from retorno.realtime.connections import Gone
-from retorno.realtime.model import SUPERVISORS, Sight, Watch, feed_of_agent
+from retorno.realtime.model import Audience, Head, Sight, Watch
 from retorno.realtime.publishing import Publishing
-from retorno.realtime.service import Pushing, Watching
+from retorno.realtime.service import SNAPSHOT_REQUIRED, Pushing, Watching
 from retorno.realtime.store import FeedStore
 from tests.support.quick_dynamodb import Item, QuickDynamoDB
 from tests.support.turns import Job, Table, every_order
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ENDS = NOW + timedelta(hours=8)
+FIRST = Head.first(NOW)
 
 
 class Killed(BaseException):
@@ -41,7 +42,7 @@ class Truth:
 
     state: str
     agent: str | None = None
-    queue: str = "vendas"
+    queue: str | None = "vendas"
     present: bool = True
 
 
@@ -51,26 +52,31 @@ class Line:
 
     picture: Picture
     queues: frozenset[str]
+    subscribe: Callable[[], None]
     sent: list[str] = field(default_factory=list)
 
     def read(self) -> None:
         while self.sent:
-            self.picture.take(json.loads(self.sent.pop(0)))
+            message = json.loads(self.sent.pop(0))
+            if message["type"] == SNAPSHOT_REQUIRED:
+                self.picture.forget()
+                self.subscribe()
+            self.picture.take(message)
 
 
 class World:
-    """Feeds in memory; each request gives way to others, and may be the last."""
+    """A feed in memory; each request gives way to others, and may be the last."""
 
     def __init__(self) -> None:
         self.table = Table()
-        self.store = FeedStore("feeds")
+        self.store = FeedStore("feed")
         self.publishing = Publishing(self.store, self.look)
         self.watching = Watching(self.store, self)
         self.pushing = Pushing(self.store, self)
         self.begin()
 
     def begin(self) -> None:
-        self._dynamodb = QuickDynamoDB({"FeedsTable": "feeds"}, self._told)
+        self._dynamodb = QuickDynamoDB({"FeedTable": "feed"}, self._told)
         self.truths: dict[str, Truth] = {}
         self.records: list[dict[str, Any]] = []
         self.lines: dict[str, Line] = {}
@@ -111,8 +117,10 @@ class World:
             thing_id=call_id,
             present=truth.present,
             view={"state": truth.state, "agent": truth.agent, "queue": truth.queue},
-            agents=frozenset([truth.agent] if truth.agent else ()),
-            queues=frozenset([truth.queue]),
+            audience=Audience(
+                agents=frozenset([truth.agent] if truth.agent else ()),
+                queues=frozenset([truth.queue] if truth.queue else ()),
+            ),
         )
 
     # --- The gateway ----------------------------------------------------------------------------
@@ -136,14 +144,20 @@ class World:
 
     def push(self) -> None:
         told, self.records = self.records, []
-        self.pushing.push(told, NOW)
+        if told:
+            self.pushing.push(told, NOW)
 
     def dial_in(
-        self, connection_id: str, feed: str, picture: Picture, queues: frozenset[str] = frozenset()
+        self,
+        connection_id: str,
+        picture: Picture,
+        agent: str | None = None,
+        queues: frozenset[str] = frozenset(),
     ) -> Line:
-        watch = Watch(connection_id=connection_id, feed=feed, until=ENDS)
+        watch = Watch(connection_id=connection_id, agent=agent, until=ENDS)
         self.watching.admit(watch)
-        line = self.lines[connection_id] = Line(picture, queues)
+        line = Line(picture, queues, lambda: self.subscribe(connection_id))
+        self.lines[connection_id] = line
         return line
 
     def subscribe(self, connection_id: str) -> None:
@@ -153,21 +167,16 @@ class World:
             after = said.get("after")
             self.watching.subscribe(connection_id, after, frozenset(said["queues"]), NOW)
 
-    def expected(self, feed: str, queues: frozenset[str] = frozenset()) -> dict[str, Any]:
-        sights = [self.sight(call_id) for call_id in self.truths]
+    def expected(
+        self, agent: str | None = None, queues: frozenset[str] = frozenset()
+    ) -> dict[str, Any]:
         return {
-            each.thing_id: each.view
-            for each in sights
-            if each.present
-            and (feed == SUPERVISORS or feed in map(feed_of_agent, each.agents))
-            and (not queues or queues & each.queues)
+            call_id: self.sight(call_id).view
+            for call_id, truth in self.truths.items()
+            if truth.present
+            and agent in (None, truth.agent)
+            and (not queues or truth.queue is None or truth.queue in queues)
         }
-
-    def shown(self, feed: str) -> dict[str, Any]:
-        numbers = [each.seq for each in self.store.since(feed, 0)]
-        if sorted({*numbers, self.store.heads([feed])[feed].seq}) != sorted(numbers or [0]):
-            return {}
-        return {each.thing_id: each.view for each in self.store.present(feed)}
 
 
 @pytest.fixture(scope="module")
@@ -176,12 +185,17 @@ def world() -> Iterator[World]:
         yield world
 
 
-FEEDS = (SUPERVISORS, feed_of_agent("ana"), feed_of_agent("bia"))
-
-
-def faults(world: World) -> list[str]:
-    """The feeds that do not show what there is, or give a number twice."""
-    return [feed for feed in FEEDS if world.shown(feed) != world.expected(feed)]
+def is_wrong(world: World) -> bool:
+    """Whether the feed does not show what there is, or the log not how it came to that."""
+    there = {each.key: each for each in world.store.present()}
+    head, log = world.store.head() or FIRST, list(world.store.log(0))
+    latest = {each.key: each for each in log}
+    return (
+        {each.thing_id: each.view for each in there.values()} != world.expected()
+        or [each.seq for each in log] != list(range(FIRST.seq + 1, head.seq + 1))
+        or {key: each.seq for key, each in latest.items() if each.present}
+        != {key: each.seq for key, each in there.items()}
+    )
 
 
 def changed_and_published(world: World, call_id: str, truth: Truth) -> Job:
@@ -237,7 +251,7 @@ def test_the_last_entry_is_the_last_truth(
     """Whoever of two comes last, and whichever of them saw what."""
     ran = 0
     for _ in every_order(world.table, lambda: publishers(world)):
-        assert faults(world) == []
+        assert not is_wrong(world)
         ran += 1
     assert ran > 50
 
@@ -251,7 +265,7 @@ def test_without_the_condition_on_the_head_it_would_not_be(
         write_together(writes)
 
     monkeypatch.setattr(store_module, "write_together", unconditional)
-    assert any(faults(world) for _ in every_order(world.table, lambda: two_publishers(world)))
+    assert any(is_wrong(world) for _ in every_order(world.table, lambda: two_publishers(world)))
 
 
 def test_looking_before_the_head_is_read_would_not_do(
@@ -263,7 +277,7 @@ def test_looking_before_the_head_is_read_would_not_do(
             Publishing(self._store, lambda *_: seen).publish(changes, now)
 
     monkeypatch.setattr(world, "publishing", Hasty(world.store, world.look))
-    assert any(faults(world) for _ in every_order(world.table, lambda: two_publishers(world)))
+    assert any(is_wrong(world) for _ in every_order(world.table, lambda: two_publishers(world)))
 
 
 @pytest.mark.parametrize("publishers", [what_comes_and_goes, what_is_as_before])
@@ -271,18 +285,18 @@ def test_writing_only_what_is_new_would_not_do(
     world: World, monkeypatch: pytest.MonkeyPatch, publishers: Callable[[World], list[Job]]
 ) -> None:
     class Sparing(FeedStore):
-        def write(self, before: Any, heads: Any, entries: Any, now: datetime) -> None:
+        def write(self, before: Any, after: Any, entries: Any, now: datetime) -> None:
             if entries:
-                super().write(before, heads, entries, now)
+                super().write(before, after, entries, now)
 
-    monkeypatch.setattr(world, "publishing", Publishing(Sparing("feeds"), world.look))
-    assert any(faults(world) for _ in every_order(world.table, lambda: publishers(world)))
+    monkeypatch.setattr(world, "publishing", Publishing(Sparing("feed"), world.look))
+    assert any(is_wrong(world) for _ in every_order(world.table, lambda: publishers(world)))
 
 
 # --- A client that subscribes while changes are written -----------------------------------------
 
 
-def a_client_comes(world: World, after: int | None = None) -> Callable[[], list[Job]]:
+def a_client_comes(world: World, knows: bool = False) -> Callable[[], list[Job]]:
     def make() -> list[Job]:
         world.begin()
         world.change("c1", Truth("queued"))
@@ -290,7 +304,7 @@ def a_client_comes(world: World, after: int | None = None) -> Callable[[], list[
         world.publish("c1", "c2")
         world.push()
         picture = Picture()
-        world.dial_in("before", SUPERVISORS, picture)
+        world.dial_in("before", picture)
         world.subscribe("before")
         line = world.lines["before"]
         line.read()
@@ -298,7 +312,7 @@ def a_client_comes(world: World, after: int | None = None) -> Callable[[], list[
         del world.lines["before"]
         world.change("c2", Truth("ended", present=False))
         world.publish("c2")
-        world.dial_in("now", SUPERVISORS, picture if after else Picture())
+        world.dial_in("now", picture if knows else Picture())
 
         def change_and_push() -> None:
             changed_and_published(world, "c1", Truth("answered"))()
@@ -309,14 +323,14 @@ def a_client_comes(world: World, after: int | None = None) -> Callable[[], list[
     return make
 
 
-@pytest.mark.parametrize("after", [None, 1])
-def test_who_comes_as_something_changes_sees_it(world: World, after: int | None) -> None:
+@pytest.mark.parametrize("knows", [False, True])
+def test_who_comes_as_something_changes_sees_it(world: World, knows: bool) -> None:
     ran = 0
-    for _ in every_order(world.table, a_client_comes(world, after)):
+    for _ in every_order(world.table, a_client_comes(world, knows)):
         line = world.lines["now"]
         line.read()
-        assert line.picture.things("call") == world.expected(SUPERVISORS)
-        assert line.picture.after == 4
+        assert line.picture.things("call") == world.expected()
+        assert line.picture.after == FIRST.seq + 4
         ran += 1
     assert ran > 100
 
@@ -336,7 +350,7 @@ def test_reading_before_watching_would_miss_some(
 
     def misses() -> bool:
         world.lines["now"].read()
-        return world.lines["now"].picture.things("call") != world.expected(SUPERVISORS)
+        return world.lines["now"].picture.things("call") != world.expected()
 
     assert any(misses() for _ in every_order(world.table, a_client_comes(world)))
 
@@ -348,13 +362,14 @@ truths = st.builds(
     Truth,
     st.sampled_from(["queued", "answered"]),
     st.sampled_from([None, "ana", "bia"]),
-    st.sampled_from(["vendas", "suporte"]),
+    st.sampled_from(["vendas", "suporte", None]),
     st.booleans(),
 )
 CLIENTS = {
-    "all": (SUPERVISORS, frozenset[str]()),
-    "vendas": (SUPERVISORS, frozenset({"vendas"})),
-    "ana": (feed_of_agent("ana"), frozenset[str]()),
+    "all": (None, frozenset[str]()),
+    "vendas": (None, frozenset({"vendas"})),
+    "ana": ("ana", frozenset[str]()),
+    "ana's of vendas": ("ana", frozenset({"vendas"})),
 }
 steps = st.one_of(
     st.tuples(st.just("change"), calls, truths),
@@ -407,8 +422,8 @@ class History:
         self.cut(name)
         self.made += 1
         connection_id = self.connections[name] = f"{name}{self.made}"
-        feed, queues = CLIENTS[name]
-        self.world.dial_in(connection_id, feed, self.pictures[name], queues)
+        agent, queues = CLIENTS[name]
+        self.world.dial_in(connection_id, self.pictures[name], agent, queues)
         if not self.dies(dies, lambda: self.world.subscribe(connection_id)):
             self.cut(name)
 
@@ -434,9 +449,9 @@ def test_any_history_ends_in_the_same_picture(world: World, history: list[Any]) 
     for what, *how in history:
         getattr(played, what)(*how)
     played.settle()
-    assert faults(world) == []
-    for name, (feed, queues) in CLIENTS.items():
-        assert played.pictures[name].things("call") == world.expected(feed, queues), name
+    assert not is_wrong(world)
+    for name, (agent, queues) in CLIENTS.items():
+        assert played.pictures[name].things("call") == world.expected(agent, queues), name
 
 
 # --- Who is cut off -----------------------------------------------------------------------------
@@ -445,20 +460,20 @@ def test_any_history_ends_in_the_same_picture(world: World, history: list[Any]) 
 def test_who_is_gone_is_forgotten_and_whose_token_ended_is_cut_off(world: World) -> None:
     world.begin()
     for name in ("here", "gone", "ended"):
-        world.dial_in(name, SUPERVISORS, Picture())
+        world.dial_in(name, Picture())
         world.subscribe(name)
     del world.lines["gone"]
-    ended = Watch(connection_id="ended", feed=SUPERVISORS, until=NOW)
+    ended = Watch(connection_id="ended", agent=None, until=NOW)
     world.store.begin(ended)
     world.change("c1", Truth("queued"))
     world.publish("c1")
     world.push()
     assert sorted(world.lines) == ["here"]
-    assert [each.connection_id for each in world.store.watches(SUPERVISORS)] == ["here"]
+    assert [each.connection_id for each in world.store.watches(None)] == ["here"]
     assert world.store.admitted("gone") is None
 
 
 def test_who_never_was_admitted_is_told_nothing(world: World) -> None:
     world.begin()
     world.watching.leave("nobody")
-    assert world.store.watches(SUPERVISORS) == []
+    assert world.store.watches(None) == []

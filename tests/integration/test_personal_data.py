@@ -86,7 +86,7 @@ def ask_erasure(company: Company, key: str = "k1", **wish: Any) -> Answer:
 def test_nothing_of_who_was_erased_is_found_anywhere(
     day: Company, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert {"calls", "recoveries", "messages", "feeds", "files"} <= set(day.traces(JOANA))
+    assert {"calls", "recoveries", "messages", "feed", "files"} <= set(day.traces(JOANA))
     others, before = day.theirs(RUI), figures(day)
     capsys.readouterr()
     erased = day.erased(customer_id=day.customers["joana"])

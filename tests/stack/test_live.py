@@ -275,13 +275,13 @@ def test_who_was_told_of_what_is_forgotten_by_now_begins_anew(stack: Stack) -> N
 
 @pytest.mark.usefixtures("dynamodb")
 def test_connections_that_are_gone_leave_nothing(stack: Stack) -> None:
-    store = FeedStore(stack.resources["FeedsTable"])
+    store = FeedStore(stack.resources["FeedTable"])
     token = cloud.sign_in_agents(stack, ["gil"])["gil"]
     watching = watcher_with(stack, token)
     caught_up(watching)
-    (watch,) = store.watches("agent#gil")
+    (watch,) = store.watches("gil")
     watching.cut()
-    left = eventually(lambda: store.watches("agent#gil"), lambda found: not found)
+    left = eventually(lambda: store.watches("gil"), lambda found: not found)
     assert left == []
     assert store.admitted(watch.connection_id) is None
 
@@ -292,7 +292,7 @@ def test_who_is_cut_off_by_the_gateway_is_let_in_again(stack: Stack) -> None:
     token = cloud.sign_in_agents(stack, ["ivo"])["ivo"]
     watching = watcher_with(stack, token)
     caught_up(watching)
-    (watch,) = FeedStore(stack.resources["FeedsTable"]).watches("agent#ivo")
+    (watch,) = FeedStore(stack.resources["FeedTable"]).watches("ivo")
     gateway: Any = aws.session().client(
         "apigatewaymanagementapi", endpoint_url=stack.live_url.replace("ws:", "http:")
     )

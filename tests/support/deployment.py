@@ -70,7 +70,7 @@ class Deployment:
             "AssignmentHistoryTable": "assignment-history",
             "OperationsTable": "operations",
             "CountersTable": "counters",
-            "FeedsTable": "feeds",
+            "FeedTable": "feed",
             "QuotesTable": "quotes",
             "WaitsTable": "waits",
             "WaitPoliciesTable": "wait-policies",

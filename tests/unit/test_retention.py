@@ -54,7 +54,7 @@ def test_the_tables_of_what_expires_drop_it() -> None:
         == "expires_at"
     }
     # Their items expire from the first.
-    others = {"JobsTable", "OffersTable", "MenusTable", "FeedsTable"}
+    others = {"JobsTable", "OffersTable", "MenusTable", "FeedTable"}
     assert tables == TABLES.keys() | others
 
 

@@ -215,7 +215,7 @@ def test_the_runbook_names_what_there_is() -> None:
 
 
 # What is seen live, which is made anew from the other tables.
-KEPT_TABLES = of_type("AWS::DynamoDB::Table").keys() - {"FeedsTable"}
+KEPT_TABLES = of_type("AWS::DynamoDB::Table").keys() - {"FeedTable"}
 
 
 class TestKept:

@@ -506,7 +506,7 @@ class AggregateMetricsSettings(
 
 
 class FeedSettings(Settings):
-    feeds_table: str
+    feed_table: str
 
 
 class PublishUpdatesSettings(
@@ -531,10 +531,6 @@ class PushUpdatesSettings(FeedSettings):
     token_keys_url: str
 
 
-class FeedPersonSettings(FeedSettings, AgentSettings):
-    pass
-
-
 class PersonalDataSettings(CustomerSettings, DoNotCallSettings):
     personal_data_table: str
     personal_data_queue: str
@@ -553,6 +549,6 @@ class FulfilPersonalDataSettings(
     CallNotesSettings,
     AnswerTableSettings,
     WaitSettings,
-    FeedPersonSettings,
+    FeedSettings,
 ):
     kept_payloads_bucket: str

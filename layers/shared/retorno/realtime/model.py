@@ -1,8 +1,7 @@
-"""What is seen live: things as they are now, and the number of the last change of each.
+"""What is seen live: things as they are now, and the log of what changed of them.
 
-A feed is a log of which each thing's last entry alone is kept. So it is at once the picture of what
-there is now, and all that somebody has to be told who knows it up to some number: also of what is
-there no more, for a while.
+The feed is both. Who comes takes all that is there; who knows it up to some number reads in the log
+what changed since, and looks at that: so it is never told what was so for a moment only.
 """
 
 import json
@@ -12,56 +11,79 @@ from typing import Any
 
 from retorno.frozen import Frozen
 
-# Where all is shown. An agent's feed shows what is their own.
-SUPERVISORS = "supervisors"
-
-# Of what is gone, feeds tell for two to three days. Who was away for longer begins anew; that is
+# Of what changed, the log tells for two to three days. Who was away for longer begins anew; that is
 # asked by whole days of UTC, and a day later nobody asks for it any more.
-GONE_KEPT = timedelta(days=3)
+LOG_KEPT = timedelta(days=3)
 
 # API Gateway takes messages of 128 KB.
 MAX_MESSAGE_BYTES = 120_000
 
+# A thing, by its kind and its id.
+Key = tuple[str, str]
 
-def feed_of_agent(agent: str) -> str:
-    return f"agent#{agent}"
+
+class Watch(Frozen):
+    """A connection that is told, `until` its token ends: of an agent's own, or where no `agent` is
+    named of all; and of all queues where none are named.
+    """
+
+    connection_id: str
+    until: datetime
+    agent: str | None
+    queues: frozenset[str] = frozenset()
+
+
+class Audience(Frozen):
+    """Who may see a thing: the agents whose own it is, and those who watch all. What is of some
+    queues is not for those who watch others, what is of none is for all of them.
+    """
+
+    agents: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+
+    def includes(self, watch: Watch) -> bool:
+        is_theirs = watch.agent is None or watch.agent in self.agents
+        return is_theirs and (
+            not watch.queues or not self.queues or bool(watch.queues & self.queues)
+        )
 
 
 class Sight(Frozen):
     """A thing as its own record shows it. What is not `present` is over, and part of no picture;
-    its `view` is the last, or None where there is no such thing. `agents` are those whose own it
-    is. What is of no queue is shown to all supervisors.
+    its `view` is the last, or None where there is no such thing.
     """
 
     kind: str
     thing_id: str
     present: bool
     view: Mapping[str, Any] | None = None
-    agents: frozenset[str] = frozenset()
-    queues: frozenset[str] = frozenset()
+    audience: Audience = Audience()
 
 
 class Entry(Frozen):
-    """What a feed says of a thing. `seq` is the number of the change, and `left` are the queues
-    that it was of before. Of the supervisors' feed, `agents` are those whose feeds show it.
+    """What the feed says of a thing, since the change of that number; of a thing that is there the
+    log leaves out the `view`. `before` is who could see it until then, None where nobody could.
     """
 
     kind: str
     thing_id: str
     seq: int
-    present: bool
-    view: Mapping[str, Any] | None
-    agents: frozenset[str] = frozenset()
-    queues: frozenset[str] = frozenset()
-    left: frozenset[str] = frozenset()
+    present: bool = True
+    view: Mapping[str, Any] | None = None
+    audience: Audience = Audience()
+    before: Audience | None = None
 
-    def change(self, queues: frozenset[str]) -> Mapping[str, Any] | None:
-        """What of it is told to who watches some queues, or all where none are named; None where
-        it is nothing to them. What went to another queue is gone for them.
-        """
-        is_theirs = not queues or not self.queues or bool(queues & self.queues)
-        if not is_theirs and not queues & self.left:
-            return None
+    @property
+    def key(self) -> Key:
+        return self.kind, self.thing_id
+
+    def concerns(self, watch: Watch) -> bool:
+        """Whether they may see it, or could."""
+        return any(each.includes(watch) for each in (self.audience, self.before) if each)
+
+    def told(self, watch: Watch) -> Mapping[str, Any]:
+        """What of it is told to who sees it, or saw it; it is gone for who sees it no more."""
+        is_theirs = self.audience.includes(watch)
         return {
             "kind": self.kind,
             "id": self.thing_id,
@@ -71,51 +93,48 @@ class Entry(Frozen):
         }
 
 
-def news(before: Entry | None, sight: Sight) -> Entry | None:
-    """What the supervisors' feed is to say after `before`, still with its number; None where that
-    would be nothing new.
+def news(known: Entry | None, sight: Sight, seq: int) -> Entry | None:
+    """What the feed is to say of a thing, of which it says what is `known`; None where that would
+    be nothing new.
     """
-    if not sight.present and not (before and before.present):
+    if known is None and not sight.present:
         return None
-    queues = sight.queues
-    left: frozenset[str] = frozenset()
-    if before:
-        # Of a thing that there is no more nobody knows the queues; it is gone from those it was of.
-        queues = queues if sight.view else before.queues
-        left = (before.left | before.queues) - queues
-    after = Entry(
+    before = known.audience if known else None
+    # Of a thing that there is no more nobody knows whose it was; it is gone from those.
+    audience = sight.audience if sight.view or before is None else before
+    if known and sight.present and (known.view, before) == (sight.view, audience):
+        return None
+    return Entry(
         kind=sight.kind,
         thing_id=sight.thing_id,
-        seq=before.seq if before else 0,
+        seq=seq,
         present=sight.present,
         view=sight.view,
-        agents=sight.agents if sight.present else frozenset(),
-        queues=queues,
-        left=left,
+        audience=audience,
+        before=before,
     )
-    return None if after == before else after
 
 
-def agents_entries(before: Entry | None, after: Entry, sight: Sight) -> Mapping[str, Entry]:
-    """What the feeds of those agents are to say who see the thing, or saw it before."""
-    return {
-        agent: after.model_copy(
-            update={
-                "present": agent in after.agents,
-                "view": after.view if agent in sight.agents else None,
-                "agents": frozenset(),
-                "left": frozenset(),
-            }
-        )
-        for agent in sorted(after.agents | (before.agents if before else frozenset()))
-    }
+def changes(
+    log: Iterable[Entry], there: Mapping[Key, Entry], watch: Watch
+) -> Iterator[Mapping[str, Any]]:
+    """What is told to who watches of what the log says, by what is there now.
+
+    Each entry names who could see the thing before it, so all are told who saw it at any time since
+    the first of them.
+    """
+    concerning = {entry.key: entry for entry in log if entry.concerns(watch)}
+    for key, entry in concerning.items():
+        # What is there no more, but was for the log as it was read, has gone since then.
+        now = there.get(key) or entry.model_copy(update={"present": False})
+        yield now.told(watch)
 
 
 class Head(Frozen):
-    """How far a feed has come: the number of its last change, 0 before the first. `version` counts
-    those who wrote it, also those who had looked and found no change. `day` is that of the last of
-    them, in UTC; `day_began` and `eve_began` are how far it had come as that day began, and the day
-    before.
+    """How far the feed has come: the number of its last change, 0 before the first. `version`
+    counts those who wrote it, also those who had looked and found no change. `day` is that of the
+    last of them, in UTC; `day_began` and `eve_began` are how far it had come as that day began, and
+    the day before.
     """
 
     seq: int = 0
@@ -123,6 +142,13 @@ class Head(Frozen):
     day: date = date.min
     day_began: int = 0
     eve_began: int = 0
+
+    @classmethod
+    def first(cls, now: datetime) -> "Head":
+        """Of a feed that begins anew: with its time in milliseconds, which is more than any feed
+        before it came to. So nobody who knows one of those is taken to know this one.
+        """
+        return cls(seq=int(now.timestamp() * 1000))
 
     def after(self, changes: int, now: datetime) -> "Head":
         """With so many changes more."""
@@ -146,17 +172,6 @@ class Head(Frozen):
         if day > self.day:
             return self.seq
         return self.day_began if day == self.day else self.eve_began
-
-
-class Watch(Frozen):
-    """A connection that is told of a feed, `until` its token ends; of all queues where none are
-    named.
-    """
-
-    connection_id: str
-    feed: str
-    until: datetime
-    queues: frozenset[str] = frozenset()
 
 
 def messages(changes: Iterable[Mapping[str, Any]], seq: int | None = None) -> Iterator[str]:

@@ -13,7 +13,7 @@ from retorno.realtime.connections import (
     Connections,
     Gone,
 )
-from retorno.realtime.model import Entry, Watch, messages
+from retorno.realtime.model import Entry, Head, Key, Watch, changes, messages
 from retorno.realtime.store import FeedStore, moved
 from retorno.settings import PushUpdatesSettings
 
@@ -68,18 +68,16 @@ class Watching:
             self._store.end(watch)
 
     def _history(self, watch: Watch, after: int | None, now: datetime) -> Iterator[str]:
-        head = self._store.heads([watch.feed])[watch.feed]
+        head = self._store.head() or Head()
         if after is not None and not head.knows_since(after, now):
             yield json.dumps({"type": SNAPSHOT_REQUIRED})
             return
         if after is None:
-            yield from messages(
-                change
-                for entry in self._store.present(watch.feed)
-                if (change := entry.change(watch.queues)) and not change["gone"]
-            )
+            there = self._store.present()
+            yield from messages(each.told(watch) for each in there if each.audience.includes(watch))
         else:
-            yield from messages(_changes(self._store.since(watch.feed, after), watch))
+            log = [entry for entry in self._store.log(after) if entry.concerns(watch)]
+            yield from messages(changes(log, self._store.there({each.key for each in log}), watch))
         yield json.dumps({"type": READY, "seq": head.seq})
 
     def answer(self, connection_id: str, message: Mapping[str, str]) -> None:
@@ -100,19 +98,35 @@ class Pushing:
         self._connections = connections
 
     def push(self, records: Iterable[Mapping[str, object]], now: datetime) -> None:
-        """What records of the heads tell. Raises Unavailable where it is to be told again."""
-        for feed, (since, until) in moved(records).items():
-            watches = self._store.watches(feed)
-            if watches:
-                self._push(watches, list(self._store.since(feed, since)), until, now)
+        """What records of the head tell. Raises Unavailable where it is to be told again."""
+        since, until = moved(records)
+        if since == until:
+            return
+        log = list(self._store.log(since))
+        # Agents first: a long list of supervisors does not keep an operator waiting.
+        watches = [each for who in (*_agents(log), None) for each in self._store.watches(who)]
+        if watches:
+            there = self._store.there({each.key for each in log})
+            self._push(watches, log, there, until, now)
 
     def _push(
-        self, watches: Sequence[Watch], entries: Sequence[Entry], seq: int, now: datetime
+        self,
+        watches: Sequence[Watch],
+        log: Sequence[Entry],
+        there: Mapping[Key, Entry],
+        seq: int,
+        now: datetime,
     ) -> None:
         # Many watch the same: what they are told is written once.
-        told = {watch.queues: list(messages(_changes(entries, watch), seq)) for watch in watches}
+        told = {
+            (each.agent, each.queues): list(messages(changes(log, there, each), seq))
+            for each in watches
+        }
         with ThreadPoolExecutor(POSTS_AT_ONCE) as pool:
-            posts = [pool.submit(self._tell, each, told[each.queues], now) for each in watches]
+            posts = [
+                pool.submit(self._tell, each, told[each.agent, each.queues], now)
+                for each in watches
+            ]
         untold = 0
         for watch, post in zip(watches, posts, strict=True):
             try:
@@ -138,16 +152,18 @@ class Pushing:
         return False
 
 
-def _changes(entries: Iterable[Entry], watch: Watch) -> Iterator[Mapping[str, object]]:
-    return (change for entry in entries if (change := entry.change(watch.queues)))
+def _agents(log: Iterable[Entry]) -> list[str]:
+    """Whose own something was, or is."""
+    audiences = [each for entry in log for each in (entry.audience, entry.before) if each]
+    return sorted({agent for each in audiences for agent in each.agents})
 
 
 def watching(settings: PushUpdatesSettings) -> Watching:
-    return Watching(FeedStore(settings.feeds_table), _connections(settings))
+    return Watching(FeedStore(settings.feed_table), _connections(settings))
 
 
 def pushing(settings: PushUpdatesSettings) -> Pushing:
-    return Pushing(FeedStore(settings.feeds_table), _connections(settings))
+    return Pushing(FeedStore(settings.feed_table), _connections(settings))
 
 
 def _connections(settings: PushUpdatesSettings) -> Connections:

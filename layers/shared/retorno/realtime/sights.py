@@ -16,7 +16,7 @@ from retorno.messages.service import Conversations, conversations
 from retorno.offers.service import OffersMade, offers_made
 from retorno.promises.model import State as PromiseState
 from retorno.promises.service import PromisesMade, promises_made
-from retorno.realtime.model import Sight
+from retorno.realtime.model import Audience, Sight
 from retorno.realtime.views import (
     AgentView,
     BreachView,
@@ -235,8 +235,10 @@ def _sight(found: Found, view: View | None) -> Sight:
         thing_id=found.thing_id,
         present=found.present,
         view=view.model_dump(mode="json") if view else None,
-        agents=frozenset([found.agent] if found.agent else ()),
-        queues=frozenset(queue for queue in found.queues if queue),
+        audience=Audience(
+            agents=frozenset([found.agent] if found.agent else ()),
+            queues=frozenset(queue for queue in found.queues if queue),
+        ),
     )
 
 

@@ -1,12 +1,11 @@
-"""The feeds table: what each feed says, and who watches it."""
+"""The feed's table: what is there, the log of what changed, and who watches."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
 from retorno.dynamodb import (
@@ -14,120 +13,112 @@ from retorno.dynamodb import (
     RefusedTogether,
     Write,
     bind,
-    delete,
     unavailable_on_trouble,
     update,
     write_together,
 )
-from retorno.realtime.model import GONE_KEPT, SUPERVISORS, Entry, Head, Watch
+from retorno.realtime.model import LOG_KEPT, Entry, Head, Key, Watch
 from retorno.times import read_stamp, stamp
 
+FEED = "feed"
 HEAD = "head"
-RECORD = "record"
-THING = "thing#"
 PRESENT = "present"
-GONE = "gone"
+LOG = "log"
+RECORD = "record"
+SUPERVISORS = "supervisors"
 
 # Numbers as text of one width sort as they do.
 DIGITS = 15
 
-
-class ByPlace(LocalSecondaryIndex["FeedItem"]):
-    class Meta:
-        index_name = "by_place"
-        projection = AllProjection()
-
-    pk = UnicodeAttribute(hash_key=True)
-    place = UnicodeAttribute(range_key=True)
+_several = TypeAdapter(list[Entry], config=ConfigDict(defer_build=True))
 
 
 class FeedItem(Model):
     """`pk` and `sk` are
 
-    - `feed#supervisors` or `feed#agent#ana`, `head`: how far the feed has come.
-    - `feed#supervisors`, `thing#call#1546015415.757927`: what it says of a thing, with its `place`
-      `present#000000000000041` or `gone#000000000000041`.
+    - `feed`, `head`: how far the feed has come.
+    - `present`, `call#1546015415.757927`: a thing that is there, in `entry`.
+    - `log`, `001772452800042`: in `entries`, what changed in one write, the last of it with that
+      number.
     - `connection#L0SM9cOFvHcCIhw=`, `record`: a connection, and what it may watch.
-    - `watches#supervisors`, `L0SM9cOFvHcCIhw=`: that it does.
+    - `watches#supervisors` or `watches#agent#ana`, `L0SM9cOFvHcCIhw=`: that it does.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    seq = NumberAttribute(null=True)
-    version = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
+    seq = NumberAttribute(null=True)
+    version = NumberAttribute(null=True)
     day = UnicodeAttribute(null=True)
     day_began = NumberAttribute(null=True)
     eve_began = NumberAttribute(null=True)
 
-    place = UnicodeAttribute(null=True)
-    kind = UnicodeAttribute(null=True)
-    thing_id = UnicodeAttribute(null=True)
-    view = UnicodeAttribute(null=True)
-    agents: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
-    queues: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
-    left: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    entry = UnicodeAttribute(null=True)
+    entries = UnicodeAttribute(null=True)
 
-    feed = UnicodeAttribute(null=True)
+    agent = UnicodeAttribute(null=True)
     until = UnicodeAttribute(null=True)
-
-    by_place = ByPlace()
+    queues: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
 
 
 class Changed(Exception):
-    """Somebody else wrote to the feeds since they were read."""
+    """Somebody else wrote to the feed since it was read."""
 
 
 class FeedStore:
     def __init__(self, table_name: str) -> None:
         self._item = bind(FeedItem, table_name)
 
-    def heads(self, feeds: Iterable[str]) -> dict[str, Head]:
-        """How far each has come, as it is at this moment. Raises Unavailable."""
-        found = self._get_many((_feed_pk(feed), HEAD) for feed in feeds)
-        return {feed: _head(found.get((_feed_pk(feed), HEAD))) for feed in feeds}
-
-    def entries(self, feed: str, things: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
-        """What a feed says of things, by kind and id, at this moment. Raises Unavailable."""
-        pk = _feed_pk(feed)
-        found = self._get_many((pk, _thing_sk(*thing)) for thing in things)
-        return {(item.kind, item.thing_id): _entry(item) for item in found.values()}
-
-    def _get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], FeedItem]:
-        wanted = list(keys)
+    def head(self) -> Head | None:
+        """How far the feed has come at this moment, None before it begins. Raises Unavailable."""
         with unavailable_on_trouble():
-            found = self._item.batch_get(wanted, consistent_read=True) if wanted else []
-            return {(item.pk, item.sk): item for item in found}
+            try:
+                return _head(self._item.get(FEED, HEAD, consistent_read=True))
+            except self._item.DoesNotExist:
+                return None
 
-    def write(
-        self,
-        before: Head,
-        heads: Mapping[str, Head],
-        entries: Sequence[tuple[str, Entry]],
-        now: datetime,
-    ) -> None:
-        """Writes what feeds say, and how far they have come then, all or nothing.
+    def there(self, things: Iterable[Key]) -> dict[Key, Entry]:
+        """Those of some things that are there at this moment. Raises Unavailable."""
+        keys = [(PRESENT, _thing_sk(thing)) for thing in things]
+        with unavailable_on_trouble():
+            found = self._item.batch_get(keys, consistent_read=True) if keys else []
+            entries = [_entry(item) for item in found]
+        return {entry.key: entry for entry in entries}
 
-        `before` is the supervisors' head, which each write changes: so one who writes what was read
-        after it writes what is still so. Raises Changed where somebody else wrote since;
-        Unavailable.
+    def present(self) -> Iterator[Entry]:
+        """All that is there. Raises Unavailable."""
+        with unavailable_on_trouble():
+            for item in self._item.query(PRESENT, consistent_read=True):
+                yield _entry(item)
+
+    def log(self, since: int) -> Iterator[Entry]:
+        """What changed after a number, the oldest first. Raises Unavailable."""
+        later = self._item.sk > _log_sk(since)
+        with unavailable_on_trouble():
+            for item in self._item.query(LOG, later, consistent_read=True):
+                yield from _entries(item)
+
+    def write(self, before: Head, after: Head, entries: Sequence[Entry], now: datetime) -> None:
+        """Writes what is new, and how far the feed has come then, all or nothing.
+
+        Each write changes the head: so one who writes what was read after `before` writes what is
+        still so. Raises Changed where somebody else wrote since; Unavailable.
         """
         known = self._item.version
         unchanged = known == before.version if before.version else known.does_not_exist()
-        writes = [
-            Write(self._head_item(feed, head), unchanged if feed == SUPERVISORS else None)
-            for feed, head in heads.items()
-        ]
-        writes += [Write(self._entry_item(feed, entry, now)) for feed, entry in entries]
+        writes = [Write(self._head_item(after), unchanged)]
+        writes += [Write(self._thing_item(entry), delete=not entry.present) for entry in entries]
+        if entries:
+            writes.append(Write(self._log_item(after, entries, now)))
         try:
             write_together(writes)
         except RefusedTogether:
             raise Changed from None
 
-    def _head_item(self, feed: str, head: Head) -> FeedItem:
+    def _head_item(self, head: Head) -> FeedItem:
         return self._item(
-            _feed_pk(feed),
+            FEED,
             HEAD,
             seq=head.seq,
             version=head.version,
@@ -136,70 +127,35 @@ class FeedStore:
             eve_began=head.eve_began,
         )
 
-    def _entry_item(self, feed: str, entry: Entry, now: datetime) -> FeedItem:
-        return self._item(
-            _feed_pk(feed),
-            _thing_sk(entry.kind, entry.thing_id),
-            seq=entry.seq,
-            place=_place(PRESENT if entry.present else GONE, entry.seq),
-            kind=entry.kind,
-            thing_id=entry.thing_id,
-            view=json.dumps(entry.view) if entry.view else None,
-            agents=sorted(entry.agents) or None,
-            queues=sorted(entry.queues) or None,
-            left=sorted(entry.left) or None,
-            expires_at=None if entry.present else int((now + GONE_KEPT).timestamp()),
-        )
+    def _thing_item(self, entry: Entry) -> FeedItem:
+        said = entry.model_dump_json(exclude_defaults=True, exclude={"before"})
+        return self._item(PRESENT, _thing_sk(entry.key), entry=said)
 
-    def present(self, feed: str) -> Iterator[Entry]:
-        """All that a feed shows. Raises Unavailable."""
-        return self._since(feed, PRESENT, 0)
+    def _log_item(self, head: Head, entries: Sequence[Entry], now: datetime) -> FeedItem:
+        said = [
+            entry.model_copy(update={"view": None}) if entry.present else entry for entry in entries
+        ]
+        expires_at = int((now + LOG_KEPT).timestamp())
+        return self._item(LOG, _log_sk(head.seq), entries=_text(said), expires_at=expires_at)
 
-    def since(self, feed: str, seq: int) -> Iterator[Entry]:
-        """What changed after a number, also what is gone. Raises Unavailable."""
-        yield from self._since(feed, GONE, seq)
-        yield from self._since(feed, PRESENT, seq)
-
-    def _since(self, feed: str, where: str, seq: int) -> Iterator[Entry]:
-        index = self._item.by_place
-        later = self._item.place.between(_place(where, seq + 1), f"{where}#~")
-        with unavailable_on_trouble():
-            for item in index.query(_feed_pk(feed), later, consistent_read=True):
-                yield _entry(item)
-
-    # --- What is erased -------------------------------------------------------------------------
-
-    def everything(self) -> Iterator[Entry]:
-        """All that the supervisors' feed knows of, also what is gone, and so of each agent's.
-
-        Raises Unavailable.
+    def rewrite_log(self, rewritten: Callable[[Entry], Entry | None]) -> Iterator[bool]:
+        """Has the log say of what changed what is to be said instead, or nothing; says of each part
+        that this changes whether it is so now: not where somebody rewrote it meanwhile. Raises
+        Unavailable.
         """
-        begins = self._item.sk.startswith(THING)
         with unavailable_on_trouble():
-            for item in self._item.query(_feed_pk(SUPERVISORS), begins, consistent_read=True):
-                yield _entry(item)
+            for item in self._item.query(LOG, consistent_read=True):
+                said = _entries(item)
+                instead = [new for entry in said if (new := rewritten(entry))]
+                if instead != said:
+                    yield self._rewrite(item, _text(instead))
 
-    def forget_view(self, feed: str, entry: Entry) -> bool:
-        """Of what is gone only that it is gone is kept. Says whether that is so now: not where
-        somebody wrote it meanwhile. Raises Unavailable.
-        """
-        item = self._item(_feed_pk(feed), _thing_sk(entry.kind, entry.thing_id))
-        known = self._item
-        gone = known.place.does_not_exist() | known.place.startswith(GONE)
+    def _rewrite(self, item: FeedItem, text: str) -> bool:
+        known = self._item.entries
         try:
-            update(item, [known.view.remove()], known.pk.exists() & gone)
+            update(item, [known.set(text)], known == item.entries)
         except Refused as refusal:
             return refusal.item is None
-        return True
-
-    def forget(self, feed: str, entry: Entry) -> bool:
-        """As `forget_view`, of a thing whose very id says too much."""
-        item = self._item(_feed_pk(feed), _thing_sk(entry.kind, entry.thing_id))
-        known = self._item.place
-        try:
-            delete(item, known.does_not_exist() | known.startswith(GONE))
-        except Refused:
-            return False
         return True
 
     # --- Who watches ----------------------------------------------------------------------------
@@ -218,15 +174,15 @@ class FeedStore:
                 return None
 
     def begin(self, watch: Watch) -> None:
-        """From now on it is told of its feed. Raises Unavailable."""
-        self._put(_watches_pk(watch.feed), watch.connection_id, watch)
+        """From now on it is told what changes. Raises Unavailable."""
+        self._put(_watches_pk(watch.agent), watch.connection_id, watch)
 
     def _put(self, pk: str, sk: str, watch: Watch) -> None:
         with unavailable_on_trouble():
             self._item(
                 pk,
                 sk,
-                feed=watch.feed,
+                agent=watch.agent,
                 queues=sorted(watch.queues) or None,
                 until=stamp(watch.until),
                 expires_at=int(watch.until.timestamp()),
@@ -235,56 +191,44 @@ class FeedStore:
     def end(self, watch: Watch) -> None:
         """Told again it changes nothing. Raises Unavailable."""
         with unavailable_on_trouble():
-            self._item(_watches_pk(watch.feed), watch.connection_id).delete()
+            self._item(_watches_pk(watch.agent), watch.connection_id).delete()
             self._item(_connection_pk(watch.connection_id), RECORD).delete()
 
-    def watches(self, feed: str) -> list[Watch]:
-        """All who watch a feed at this moment. Raises Unavailable."""
+    def watches(self, agent: str | None) -> list[Watch]:
+        """Who watches what is an agent's own, or all, at this moment. Raises Unavailable."""
         with unavailable_on_trouble():
-            found = self._item.query(_watches_pk(feed), consistent_read=True)
+            found = self._item.query(_watches_pk(agent), consistent_read=True)
             return [_watch(item, item.sk) for item in found]
 
 
-def moved(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
-    """From which number to which feeds have come, by records of the table's stream that tell of
-    their heads.
+def moved(records: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """From which number to which the feed has come, by records of the table's stream that tell of
+    its head; twice the same where nothing changed.
     """
-    found: dict[str, tuple[int, int]] = {}
-    for record in records:
-        images = record["dynamodb"]
-        feed = images["Keys"]["pk"]["S"].partition("#")[2]
-        before, after = (
-            int(images.get(name, {}).get("seq", {"N": "0"})["N"])
-            for name in ("OldImage", "NewImage")
-        )
-        since, until = found.get(feed, (before, after))
-        found[feed] = (min(since, before), max(until, after))
-    return {feed: (since, until) for feed, (since, until) in found.items() if since < until}
+    numbers = [
+        [int(images.get(name, {}).get("seq", {"N": "0"})["N"]) for name in ("OldImage", "NewImage")]
+        for images in (record["dynamodb"] for record in records)
+    ]
+    return min(before for before, _ in numbers), max(after for _, after in numbers)
 
 
-def _feed_pk(feed: str) -> str:
-    return f"feed#{feed}"
-
-
-def _watches_pk(feed: str) -> str:
-    return f"watches#{feed}"
+def _watches_pk(agent: str | None) -> str:
+    return f"watches#{SUPERVISORS if agent is None else f'agent#{agent}'}"
 
 
 def _connection_pk(connection_id: str) -> str:
     return f"connection#{connection_id}"
 
 
-def _thing_sk(kind: str, thing_id: str) -> str:
-    return f"{THING}{kind}#{thing_id}"
+def _thing_sk(thing: Key) -> str:
+    return "#".join(thing)
 
 
-def _place(where: str, seq: int) -> str:
-    return f"{where}#{seq:0{DIGITS}}"
+def _log_sk(seq: int) -> str:
+    return f"{seq:0{DIGITS}}"
 
 
-def _head(item: FeedItem | None) -> Head:
-    if item is None:
-        return Head()
+def _head(item: FeedItem) -> Head:
     return Head(
         seq=int(item.seq),
         version=int(item.version),
@@ -295,22 +239,21 @@ def _head(item: FeedItem | None) -> Head:
 
 
 def _entry(item: FeedItem) -> Entry:
-    return Entry(
-        kind=item.kind,
-        thing_id=item.thing_id,
-        seq=int(item.seq),
-        present=item.place.startswith(PRESENT),
-        view=json.loads(item.view) if item.view else None,
-        agents=frozenset(item.agents or ()),
-        queues=frozenset(item.queues or ()),
-        left=frozenset(item.left or ()),
-    )
+    return Entry.model_validate_json(item.entry)
+
+
+def _entries(item: FeedItem) -> list[Entry]:
+    return _several.validate_json(item.entries)
+
+
+def _text(entries: list[Entry]) -> str:
+    return _several.dump_json(entries, exclude_defaults=True).decode()
 
 
 def _watch(item: FeedItem, connection_id: str) -> Watch:
     return Watch(
         connection_id=connection_id,
-        feed=item.feed,
+        agent=item.agent,
         until=read_stamp(item.until),
         queues=frozenset(item.queues or ()),
     )
