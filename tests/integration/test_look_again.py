@@ -10,11 +10,15 @@ from typing import Any
 import boto3
 import pytest
 
+from retorno.realtime.model import Key
+from retorno.realtime.store import FeedStore
+from retorno.telephony.ports import Direction, Stage
 from tests.support.clock import StoppedClock
 from tests.support.dashboard import Wallboard
 from tests.support.deployment import Deployment, deployed, forget
+from tests.support.events import sqs
 from tests.support.functions import functions
-from tests.support.histories import BEGINNING, plausible_day
+from tests.support.histories import BEGINNING, history, plausible_day
 from tools import look_again
 from tools.deployed import Deployed
 
@@ -112,15 +116,42 @@ def test_what_was_lost_is_as_though_it_had_been_told(
     assert decided() != wanted
 
     monkeypatch.setattr(forgetful, "call", tell)
+    look(forgetful, function, monkeypatch)
+    forgetful.count()
+    assert decided() == wanted
+
+
+def look(deployment: Deployment, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look_again, "INVOCATIONS_AT_ONCE", 1)
-    asked = Lambda(forgetful)
+    asked = Lambda(deployment)
     monkeypatch.setattr(
         Deployed, "client", lambda _, name, *__: asked if name == "lambda" else boto3.client(name)
     )
-    stack = Deployed(boto3.Session(), None, forgetful.tables)
+    stack = Deployed(boto3.Session(), None, deployment.tables)
     assert not any(each.failed for each in look_again.look_again(stack, function))
-    forgetful.count()
-    assert decided() == wanted
+
+
+def seen_live(deployment: Deployment) -> dict[Key, Any]:
+    for told in deployment.messages("UpdatesQueue"):
+        deployment.call("PublishUpdates", sqs(json.dumps(told)))
+    return {entry.key: entry.view for entry in FeedStore("feed").present()}
+
+
+def test_a_feed_that_begins_anew_shows_what_there_is(
+    deployment: Deployment, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_day(deployment, clock)
+    missed = history("missed", direction=Direction.INBOUND).at(0, Stage.QUEUED)
+    Wallboard(deployment, clock).tell(missed.at(60, Stage.CANCELLED).events)
+    deployment.work()
+    wanted = seen_live(deployment)
+    assert {kind for kind, _ in wanted} == {"call", "missed_call"}
+    dynamodb = boto3.client("dynamodb")
+    for item in dynamodb.scan(TableName="feed")["Items"]:
+        dynamodb.delete_item(TableName="feed", Key={name: item[name] for name in ("pk", "sk")})
+    for function in ("FollowCalls", "AnnounceChanges"):
+        look(deployment, function, monkeypatch)
+    assert seen_live(deployment) == wanted
 
 
 class Fragile(Lambda):
