@@ -144,8 +144,7 @@ class World:
 
     def push(self) -> None:
         told, self.records = self.records, []
-        if told:
-            self.pushing.push(told, NOW)
+        self.pushing.push(told, NOW)
 
     def dial_in(
         self,

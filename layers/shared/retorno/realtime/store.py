@@ -205,11 +205,14 @@ def moved(records: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
     """From which number to which the feed has come, by records of the table's stream that tell of
     its head; twice the same where nothing changed.
     """
-    numbers = [
-        [int(images.get(name, {}).get("seq", {"N": "0"})["N"]) for name in ("OldImage", "NewImage")]
-        for images in (record["dynamodb"] for record in records)
-    ]
-    return min(before for before, _ in numbers), max(after for _, after in numbers)
+    images = [record["dynamodb"] for record in records]
+    since = min((_seq(each.get("OldImage", {})) for each in images), default=0)
+    until = max((_seq(each["NewImage"]) for each in images), default=0)
+    return since, until
+
+
+def _seq(image: Mapping[str, Any]) -> int:
+    return int(image.get("seq", {"N": "0"})["N"])
 
 
 def _watches_pk(agent: str | None) -> str:
