@@ -69,46 +69,44 @@ class Counters:
         A source is counted as a whole or not at all. Breaking off in between does no harm: what is
         told again goes on from there. Raises Unavailable.
         """
-        left = latest(news)
-        for _ in range(MAX_LOOKS):
-            known = self._ledgers(each.source for each in left)
-            steps = (Step(known.get(each.source), each) for each in left)
-            left = self._take(step for step in steps if step.is_news)
-            if not left:
-                return
-        raise Unavailable("the sources are being counted by too many at once")
+        self.keep((), lambda _: {}, news)
 
-    def keep(self, sources: Iterable[str], look: Look) -> None:
+    def keep(self, sources: Iterable[str], look: Look, news: Iterable[Told] = ()) -> None:
         """Brings what is counted of sources up to what they add now, for those that have no
-        revision which only grows.
+        revision which only grows; and counts `news` of others with them, which share their rows.
 
         Each source has to be told of whenever it may have changed. `look` reads the truth, and
         does so after the ledgers were read; a ledger is written even where nothing differs, so
         that whoever looked earlier and writes later is refused, and looks again. Raises
         Unavailable.
         """
-        left = list(dict.fromkeys(sources))
+        told = {each.source: each for each in latest(news)}
+        left = list(dict.fromkeys([*told, *sources]))
         for _ in range(MAX_LOOKS):
             known = self._ledgers(left)
-            found = look(left)
+            found = look([source for source in left if source not in told])
             steps = (
-                step_to(source, known.get(source), found[source])
+                Step(known.get(source), told[source])
+                if source in told
+                else step_to(source, known.get(source), found[source])
                 for source in left
-                if source in found
+                if source in told or source in found
             )
-            left = [each.source for each in self._take(step for step in steps if step)]
+            left = self._take([step for step in steps if step and step.is_news])
             if not left:
                 return
         raise Unavailable("the sources are being counted by too many at once")
 
-    def _take(self, steps: Iterable[Step]) -> list[Told]:
-        """What has to be looked at again: somebody counted its source meanwhile."""
-        refused: list[Told] = []
-        for taken in together(steps, MAX_ITEMS_AT_ONCE):
+    def _take(self, steps: Iterable[Step]) -> list[str]:
+        """The sources that have to be looked at again: somebody counted them meanwhile."""
+        refused: list[str] = []
+        # Those of one operator, say, follow each other: together they write a row once.
+        alike = sorted(steps, key=lambda step: sorted(step.difference))
+        for taken in together(alike, MAX_ITEMS_AT_ONCE):
             try:
                 self._write(taken)
             except RefusedTogether:
-                refused += [step.told for step in taken]
+                refused += [step.told.source for step in taken]
         return refused
 
     def row(self, cell: Cell) -> Amounts:

@@ -91,13 +91,16 @@ class Counting:
         as it is now. Raises Unavailable.
         """
         self._waits.count(change.keys for change in changes if change.kind is Kind.WAIT)
-        self._counters.count(self._times(changes))
         sources = {
             _source(change.kind, _key(change)): change
             for change in changes
             if change.kind in self._readers
         }
-        self._counters.keep(sources, lambda names: self._added([sources[name] for name in names]))
+        self._counters.keep(
+            sources,
+            lambda names: self._added([sources[name] for name in names]),
+            self._times(changes),
+        )
 
     def _times(self, changes: Iterable[Change]) -> Iterator[Told]:
         """A stretch of presence is written once, and never adds anything else."""

@@ -63,6 +63,8 @@ MAX_LOOKS = 50
 # A breach that becomes known later is in the report, and no news.
 NEWS_FOR = timedelta(hours=1)
 
+FIRST_REVISION = 1
+
 # Some three megabytes of rows.
 MAX_ROWS = 20_000
 
@@ -159,7 +161,12 @@ class WaitCounting:
         Raises Unavailable.
         """
         call_ids = {keys["call_id"] for keys in changes}
-        self._counters.count(told_of(wait) for wait in self._store.get_many(call_ids))
+        self._counters.count(
+            told
+            for wait in self._store.get_many(call_ids)
+            # Nothing was counted of one that is new.
+            if (told := told_of(wait)).contribution or wait.revision > FIRST_REVISION
+        )
 
 
 class WaitRecords:
