@@ -1,26 +1,27 @@
 """Dollars for a million of each thing that happens, line by line, out of what was counted.
 
-Counted are the invocations, requests and units of `budgets`; prices are those of prices.json, the
-first price step, without free tiers. Every record of a stream and every message of a queue is taken
-to come in an invocation of its own, which is dearer than it is under load. Two lines are estimates:
-Lambda's seconds, and the bytes of logs.
+It is counted twice: where nothing else happens, and where it happens once a second, for a while.
+Prices are those of prices.json, the first price step, without free tiers. One line is an estimate:
+Lambda's seconds. budgets_of_dollars.json has what each may cost, and a test holds it to that.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.budgets import Spent, spent
+from benchmarks.happenings import Happened, happened
 from benchmarks.tables import table
 from tests.support.capacity import Bill
-from tests.support.functions import functions
 
-PRICES: Mapping[str, float] = json.loads(
-    Path(__file__).with_name("prices.json").read_text(encoding="utf-8")
-)["dollars"]
+LISTED = json.loads(Path(__file__).with_name("prices.json").read_text(encoding="utf-8"))
+PRICES: Mapping[str, float] = LISTED["dollars"]["us-east-1"]
+PRICES_IN_BRAZIL: Mapping[str, float] = LISTED["dollars"]["sa-east-1"]
+PRICES_OF_OTHERS: Mapping[str, float] = PRICES | LISTED["dollars_of_others"]
 
-# As `python -m benchmarks.ingestion` measures them: of a handler, and of each of its requests.
+# As `python -m benchmarks.ingestion` measures them: of an event or a message that a handler takes,
+# and of each of its requests.
 HANDLER_CPU_SECONDS = 0.001
 REQUEST_CPU_SECONDS = 0.002
 ROUND_TRIP_SECONDS = 0.003
@@ -28,92 +29,154 @@ ROUND_TRIP_SECONDS = 0.003
 CPU_MEGABYTES = 1769
 MEGABYTES = 512
 
-# START, END and REPORT, each with the 26 bytes that CloudWatch adds; and a line of metrics.
-INVOCATION_LOG_BYTES = 330
-METRICS_LOG_BYTES = 290
+# What Lambda itself writes of an invocation: nothing, by the template's SystemLogLevel in `prod`.
+INVOCATION_LOG_BYTES = 0
+# What CloudWatch adds to each line.
+LINE_LOG_BYTES = 26
 GIGABYTE = 10**9
 MILLION = 10**6
 
-# One more request.
-READ_GB_SECONDS = (
-    (REQUEST_CPU_SECONDS * CPU_MEGABYTES / MEGABYTES + ROUND_TRIP_SECONDS) * MEGABYTES / 1024
+# So many, one a second; the first and the last of them have less company than they would have.
+BUSY = 30
+ONE_AT_A_TIME = "one at a time"
+ONE_A_SECOND = "one a second"
+BUDGETS: Mapping[str, Mapping[str, float]] = json.loads(
+    Path(__file__).with_name("budgets_of_dollars.json").read_text(encoding="utf-8")
 )
+
+EVENTS = 4
+
+# What a dialler is asked for: docs/performance.md says why these, and why all that they do.
+DIALLING = frozenset({"DialCallbacks", "FollowAgents", "FollowCalls"})
+
+DIAL = "a dial: reserved, placed, settled"
 
 Amounts = Mapping[str, float]
 
-# Of the call that the day begins with.
-EVENTS = 4
-CALL_BACK = ("a missed call that is called back", "… and reached, all told")
+
+class Costed(NamedTuple):
+    """How much of what has a price one of it takes."""
+
+    name: str
+    amounts: Amounts
+
+    def dollars(self, prices: Mapping[str, float] = PRICES) -> float:
+        """Of a million."""
+        return sum(amount * prices[line] * MILLION for line, amount in self.amounts.items())
 
 
-def by_queue(function: str) -> bool:
-    events = functions()[function].get("Events", {}).values()
-    return any(event["Type"] == "SQS" for event in events)
-
-
-def counted(bills: Mapping[str, Bill]) -> Amounts:
+def counted(function: str, bill: Bill) -> Amounts:
     """How much of what has a price."""
-    amounts = dict.fromkeys(PRICES, 0.0)
-    for function, bill in bills.items():
-        requests = bill.requests.total()
-        cpu = bill.invocations * HANDLER_CPU_SECONDS + requests * REQUEST_CPU_SECONDS
-        seconds = cpu * CPU_MEGABYTES / MEGABYTES + requests * ROUND_TRIP_SECONDS
-        is_webhook = function == "IngestCalls"
-        log_bytes = INVOCATION_LOG_BYTES + (METRICS_LOG_BYTES if is_webhook else 0)
-        amounts["HTTP API requests"] += bill.invocations if is_webhook else 0
-        amounts["Lambda requests"] += bill.invocations
-        amounts["Lambda GB seconds, arm64"] += seconds * MEGABYTES / 1024
-        amounts["DynamoDB write units"] += bill.write_units
-        amounts["DynamoDB read units"] += bill.read_units
-        # Lambda takes each message from its queue, and deletes it.
-        amounts["SQS requests"] += 2 * bill.invocations if by_queue(function) else 0
-        amounts["SQS requests"] += bill.requests_to("sqs")
-        amounts["GB of logs"] += bill.invocations * log_bytes / GIGABYTE
-    return amounts
+    # A process asks for its secrets once.
+    requests = bill.requests.total() - bill.requests_to("secretsmanager")
+    return {
+        "HTTP API requests": bill.invocations if function == "IngestCalls" else 0,
+        "Lambda requests": bill.invocations,
+        "Lambda GB seconds, arm64": gb_seconds(bill.records, requests),
+        "DynamoDB write units": bill.write_units,
+        "DynamoDB read units": bill.read_units,
+        "SQS requests": bill.polls + bill.requests_to("sqs"),
+        "GB of logs": (
+            bill.invocations * INVOCATION_LOG_BYTES + bill.logged * LINE_LOG_BYTES + bill.log_bytes
+        )
+        / GIGABYTE,
+    }
 
 
-def things(all_spent: Sequence[Spent]) -> Iterator[tuple[str, Amounts]]:
-    amounts = {each.name: counted(each.bills) for each in all_spent}
-    event = of_each(list(amounts.values())[:EVENTS], EVENTS)
-    yield "an event", event
-    more = {"DynamoDB read units": 1, "Lambda GB seconds, arm64": READ_GB_SECONDS}
-    yield "an event, if it were read, and then written", of_each([event, more])
-    together = amounts["4 events of a call together"]
-    yield "an event of 4 of a call that come together", of_each([together], EVENTS)
-    for name in ("an answered call", "a missed call", "the call that recovers it"):
-        yield name, amounts[f"{name}, all told"]
-    yield "a call-back, from the missed call on", of_each([amounts[name] for name in CALL_BACK])
+def gb_seconds(records: int, requests: int) -> float:
+    cpu = records * HANDLER_CPU_SECONDS + requests * REQUEST_CPU_SECONDS
+    seconds = cpu * CPU_MEGABYTES / MEGABYTES + requests * ROUND_TRIP_SECONDS
+    return seconds * MEGABYTES / 1024
 
 
-def of_each(many: Iterable[Amounts], among: int = 1) -> Amounts:
-    """The sum, by `among`."""
+def of_one(each: Happened, functions: Collection[str] | None = None, parts: int = 1) -> Amounts:
+    """Of one of its parts, by all functions or some."""
+    return summed(
+        {line: many / parts / each.times for line, many in counted(name, bill).items()}
+        for name, bill in each.bills.items()
+        if functions is None or name in functions
+    )
+
+
+def summed(many: Iterable[Amounts]) -> Amounts:
     many = list(many)
-    return {name: sum(amounts.get(name, 0) for amounts in many) / among for name in PRICES}
+    return {line: sum(amounts.get(line, 0) for amounts in many) for line in PRICES}
 
 
-def report() -> str:
-    all_spent = spent()
-    return f"{by_line(all_spent)}\n\n{by_function(all_spent)}"
+def costed(all_happened: Iterable[Happened]) -> list[Costed]:
+    things = {each.name: each for each in all_happened}
+    ingestion = {"IngestCalls"}
+    event = of_one(things["an answered call"], ingestion, EVENTS)
+    read_first = {"DynamoDB read units": 1, "Lambda GB seconds, arm64": gb_seconds(0, 1)}
+    together = things["4 events of a call together"]
+    whole = ("an answered call", "a missed call", "the call that recovers it")
+    call_back = things["a call-back, from the missed call on"]
+    return [
+        Costed("an event", event),
+        Costed("an event, if it were read, and then written", summed([event, read_first])),
+        Costed("an event of 4 of a call that come together", of_one(together, ingestion, EVENTS)),
+        *(Costed(name, of_one(things[name])) for name in whole),
+        Costed(DIAL, of_one(call_back, DIALLING)),
+        Costed(call_back.name, of_one(call_back)),
+    ]
 
 
-def by_line(all_spent: Sequence[Spent]) -> str:
+# What is told of others for each contact that they dial; the rest of what they ask for has no price
+# without more being told.
+ANCHORS = (
+    Costed(
+        "a power dialler of 5 workflow transitions, 4 invocations and 59 ms of CPU",
+        {
+            "Step Functions transitions": 5,
+            "Lambda requests": 4,
+            "Lambda GB seconds, arm64": 0.059 * CPU_MEGABYTES / 1024,
+        },
+    ),
+    Costed(
+        "two leases of an item each and a schedule, without whoever asks for them",
+        {"DynamoDB write units": 8, "EventBridge schedules": 1},
+    ),
+)
+
+
+def happenings(busy: int = BUSY) -> Mapping[str, list[Happened]]:
+    return {ONE_AT_A_TIME: list(happened(1)), ONE_A_SECOND: list(happened(busy))}
+
+
+def by_line(all_costed: Iterable[Costed]) -> str:
     rows = []
-    for name, amounts in things(all_spent):
-        dollars = [amounts[line] * PRICES[line] * MILLION for line in PRICES]
-        rows.append([name, *(f"{each:.2f}" for each in dollars), f"{sum(dollars):.2f}"])
-    return table(["a million of", *PRICES, "dollars"], rows)
+    for each in all_costed:
+        lines = [each.amounts[line] * PRICES[line] * MILLION for line in PRICES]
+        totals = [each.dollars(), each.dollars(PRICES_IN_BRAZIL)]
+        rows.append([each.name, *(f"{dollars:.2f}" for dollars in [*lines, *totals])])
+    return table(["a million of", *PRICES, "us-east-1", "sa-east-1"], rows)
 
 
-def by_function(all_spent: Sequence[Spent]) -> str:
+def by_function(all_happened: Mapping[str, Sequence[Happened]]) -> str:
     """What a million call-backs cost, the dearest first."""
-    dollars: Counter[str] = Counter()
-    for each in all_spent:
-        for function, bill in each.bills.items() if each.name in CALL_BACK else ():
-            amounts = counted({function: bill})
-            dollars[function] += sum(amounts[line] * PRICES[line] * MILLION for line in PRICES)  # type: ignore[assignment]
-    rows = [[function, f"{sum_:.2f}"] for function, sum_ in dollars.most_common()]
-    return table(["of a million call-backs", "dollars"], rows)
+    call_backs = [each[-1] for each in all_happened.values()]
+    found = {
+        function: [Costed(function, of_one(each, {function})).dollars() for each in call_backs]
+        for function in call_backs[-1].bills
+    }
+    rows = sorted(found.items(), key=lambda row: row[1][-1], reverse=True)
+    shown = [[function, *(f"{each:.2f}" for each in dollars)] for function, dollars in rows]
+    return table(["of a million call-backs", *all_happened], shown)
+
+
+def beside_others(all_costed: Iterable[Costed]) -> str:
+    dials = [each for each in all_costed if each.name == DIAL]
+    rows = [[each.name, f"{each.dollars(PRICES_OF_OTHERS):.2f}"] for each in (*dials, *ANCHORS)]
+    return table(["a million of", "us-east-1"], rows)
+
+
+def report(busy: int) -> str:
+    all_happened = happenings(busy)
+    parts = {name: by_line(costed(each)) for name, each in all_happened.items()}
+    parts["by function"] = by_function(all_happened)
+    parts["a dial, and what others ask for"] = beside_others(costed(all_happened[ONE_A_SECOND]))
+    return "\n\n".join(f"{title}:\n\n{shown}" for title, shown in parts.items())
 
 
 if __name__ == "__main__":
-    print(report())
+    print(report(int(sys.argv[1]) if sys.argv[1:] else BUSY))

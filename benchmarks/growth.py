@@ -214,7 +214,7 @@ class Column:
         """Of the first time."""
         with self.store.asked():
             meter = Meter(TABLES)
-            with meter.reading() as bills, meter.running("all", 1):
+            with meter.reading() as bills, meter.running("all"):
                 self.things[thing](0)
         bill = bills["all"]
         return bill.requests_to("dynamodb"), bill.read_units, bill.write_units

@@ -114,9 +114,17 @@ class Definition:
 
 @dataclass
 class Bill:
-    """What a function asked for. `requests` are by service and operation, as "sqs SendMessage"."""
+    """What a function asked for. `requests` are by service and operation, as "sqs SendMessage".
+
+    `records` are what it was called with, and `polls` the requests by which Lambda has them from a
+    queue, and deletes them. `logged` are lines that it printed, and `log_bytes` their length.
+    """
 
     invocations: int = 0
+    records: int = 0
+    polls: int = 0
+    logged: int = 0
+    log_bytes: int = 0
     requests: Counter[str] = field(default_factory=Counter)
     read_units: float = 0
     write_units: float = 0
@@ -145,9 +153,10 @@ class Meter:
         self._bills = defaultdict(Bill)
 
     @contextmanager
-    def running(self, function: str, invocations: int) -> Iterator[None]:
+    def running(self, function: str) -> Iterator[Bill]:
+        """A function, once."""
         bill = self._bills[function]
-        bill.invocations += invocations
+        bill.invocations += 1
         # Functions ask for several things at the same time.
         adding = Lock()
 
@@ -178,7 +187,7 @@ class Meter:
                         bill.write_units += definition.write_units(old, new, times)
 
         with patch.object(BaseClient, "_make_api_call", requested):
-            yield
+            yield bill
 
     def _item(self, client: BaseClient, write: Mapping[str, Any]) -> Item | None:
         keys = self._tables[write["TableName"]].keys
