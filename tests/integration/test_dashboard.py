@@ -117,6 +117,9 @@ def test_a_morning(board: Wallboard) -> None:
     assert list(by_hour) == ["2026-03-02T12:00:00+00:00"]
     assert list(board.groups(group_by="hour")) == ["2026-03-02T09:00:00-03:00"]
     assert list(board.groups(group_by="agent", agent="ana")) == ["ana"]
+    for year in ({"from": "2025-03-02"}, {"to": "2027-03-02"}):
+        assert list(board.groups(group_by="day", agent="ana", **year)) == ["2026-03-02"]
+        assert list(board.groups(group_by="day", queue="vendas", **year)) == ["2026-03-02"]
     assert board.total(queue="vendas")["operators"] is None
 
 

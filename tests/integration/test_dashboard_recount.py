@@ -72,8 +72,7 @@ class Recount:
         places = [("dashboard", f"day#{day}"), ("dashboard", f"hour#{hour}")]
         for what, name in (("queue", queue), ("agent", agent)):
             if name:
-                scope = f"dashboard#{what}#{name}"
-                places += [(scope, f"day#{day}"), (scope, f"hour#{hour}")]
+                places.append((f"dashboard#{what}#{name}", f"hour#{hour}"))
                 places.append((f"dashboard#by_{what}", f"{day}#{name}"))
         for place in places:
             self.rows.setdefault(place, Counter()).update(row)

@@ -67,9 +67,7 @@ def test_a_call_counts_for_all_for_its_queue_and_for_its_operator() -> None:
     assert set(contribution) == {
         ALL_DAY,
         Cell("dashboard", "hour#2026-03-02T12"),
-        Cell("dashboard#queue#vendas", "day#2026-03-02"),
         Cell("dashboard#queue#vendas", "hour#2026-03-02T12"),
-        Cell("dashboard#agent#ana", "day#2026-03-02"),
         Cell("dashboard#agent#ana", "hour#2026-03-02T12"),
         Cell("dashboard#by_queue", "2026-03-02#vendas"),
         Cell("dashboard#by_agent", "2026-03-02#ana"),
@@ -211,7 +209,7 @@ def test_who_won_a_customer_back_is_told_apart_from_who_missed_them() -> None:
     assert (everyone.recovered, everyone.won_back, everyone.recovery_rate) == (1, 1, 1)
     # The first call back reached them.
     assert everyone.first_attempts == everyone.recoveries
-    anas = Figures.read(contribution[Cell("dashboard#agent#ana", "day#2026-03-02")]).missed
+    anas = Figures.read(contribution[Cell("dashboard#by_agent", "2026-03-02#ana")]).missed
     assert (anas.calls, anas.won_back) == (0, 1)
     assert Cell("dashboard", "now") not in contribution
 
@@ -244,7 +242,7 @@ def stretches(
     return of_stretch("ana", Stretch(state, None, begin, end), RULES)
 
 
-def paused_in(contribution: Contribution, scope: str = "dashboard#agent#ana") -> dict[str, int]:
+def paused_in(contribution: Contribution, scope: str = "dashboard") -> dict[str, int]:
     return {
         cell.name: amounts["operators_paused_ms"]
         for cell, amounts in contribution.items()

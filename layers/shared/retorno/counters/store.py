@@ -26,6 +26,7 @@ from retorno.dynamodb import (
     RefusedTogether,
     Write,
     bind,
+    client_of,
     unavailable_on_trouble,
     write_together,
 )
@@ -120,7 +121,7 @@ class Counters:
 
         Raises Unavailable.
         """
-        # An item of hundreds of attributes takes PynamoDB a millisecond, and thousands are read.
+        # As in `some`, and thousands are read.
         connection = self._item._get_connection()
         between = self._item.cell.between(first.name, last.name)
         found: list[dict[str, Any]] = []
@@ -135,6 +136,21 @@ class Counters:
                 if start is None:
                     break
         return [(item["cell"]["S"], self._amounts(item)) for item in found]
+
+    def some(self, cells: Sequence[Cell]) -> Sequence[tuple[str, Amounts]]:
+        """Those of a scope's cells in which anything was counted, by name. Raises Unavailable."""
+        # An item of hundreds of attributes takes PynamoDB a millisecond.
+        client, table = client_of(self._item), self._item._get_connection().table_name
+        keys = [{"scope": {"S": cell.scope}, "cell": {"S": cell.name}} for cell in cells]
+        found: list[dict[str, Any]] = []
+        with unavailable_on_trouble():
+            for first in range(0, len(keys), MAX_ITEMS_AT_ONCE):
+                left: Any = {table: {"Keys": keys[first : first + MAX_ITEMS_AT_ONCE]}}
+                while left:
+                    page = client.batch_get_item(RequestItems=left)
+                    found += page["Responses"].get(table, [])
+                    left = page.get("UnprocessedKeys")
+        return sorted((item["cell"]["S"], self._amounts(item)) for item in found)
 
     def _amounts(self, item: Mapping[str, Mapping[str, str]]) -> Amounts:
         """Of an item as DynamoDB writes it."""

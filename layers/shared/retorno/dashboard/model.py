@@ -1,7 +1,7 @@
 """What may be asked of the counters, and which of their rows answer it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -14,9 +14,10 @@ from retorno.dashboard.rows import (
     BY_AGENT,
     BY_QUEUE,
     LAST_NAME,
-    day_name,
+    cell_of_day,
     group_name,
     hour_name,
+    read_day,
     read_hour,
     scope_of,
 )
@@ -147,12 +148,24 @@ class Wanted:
         return self.group_by is Grouping.HOUR or self.zone.key != self.own_zone.key
 
     @property
+    def days(self) -> Sequence[Cell]:
+        """Those that all of it comes to, where they do not stand together: a queue's or an agent's
+        stand among those of the others.
+        """
+        if self._by_hours or (self.queue is None and self.agent is None):
+            return []
+        dates = (
+            self.first + timedelta(days=number)
+            for number in range((self.last - self.first).days + 1)
+        )
+        return [cell_of_day(day, self.queue, self.agent) for day in dates]
+
+    @property
     def cells(self) -> tuple[Cell, Cell]:
-        """The first and the last of those that all of it comes to."""
-        scope = scope_of(self.queue, self.agent)
+        """The first and the last of those that all of it comes to, where there are no `days`."""
         if not self._by_hours:
-            return Cell(scope, day_name(self.first)), Cell(scope, day_name(self.last))
-        begin, end = self._bounds()
+            return cell_of_day(self.first, None, None), cell_of_day(self.last, None, None)
+        scope, (begin, end) = scope_of(self.queue, self.agent), self._bounds()
         return Cell(scope, hour_name(begin)), Cell(scope, hour_name(end - HOUR))
 
     @property
@@ -188,7 +201,7 @@ class Wanted:
             case Grouping.DAY if self._by_hours:
                 yield read_hour(name).astimezone(self.zone).date().isoformat(), amounts
             case Grouping.DAY:
-                yield name.partition("#")[2], amounts
+                yield read_day(name), amounts
             case Grouping.DIRECTION:
                 for direction in DIRECTIONS:
                     prefix = f"{direction}_"

@@ -1,7 +1,7 @@
 """The rows of the counters: for all, for a queue, for an operator, by the hour and by the day.
 
 Hours are those of UTC, so that the days of other time zones can be put together; days are the
-company's own. The days of all queues, and of all operators, stand once more side by side.
+company's own. The days of all queues stand side by side, and so do those of all operators.
 """
 
 from collections.abc import Iterator
@@ -36,6 +36,11 @@ def hour_name(hour: datetime) -> str:
     return f"hour#{hour.astimezone(UTC).isoformat()[:13]}"
 
 
+def read_day(name: str) -> str:
+    """Of a row of a day, whosever it is."""
+    return name.removeprefix("day#")[: len("2026-03-02")]
+
+
 def read_hour(name: str) -> datetime:
     return datetime.fromisoformat(f"{name.partition('#')[2]}:00+00:00")
 
@@ -45,17 +50,19 @@ def group_name(day: date, name: str) -> str:
     return f"{day.isoformat()}#{name}"
 
 
+def cell_of_day(day: date, queue: str | None, agent: str | None) -> Cell:
+    """Of one of both, or of all."""
+    if queue is not None:
+        return Cell(BY_QUEUE, group_name(day, queue))
+    return Cell(ALL, day_name(day)) if agent is None else Cell(BY_AGENT, group_name(day, agent))
+
+
 def cells_of(at: datetime, zone: ZoneInfo, queue: str | None, agent: str | None) -> Iterator[Cell]:
     """Those that a moment counts in."""
     day = at.astimezone(zone).date()
-    scopes = dict.fromkeys([ALL, scope_of(queue, None), scope_of(None, agent)])
-    for scope in scopes:
-        yield Cell(scope, day_name(day))
-        yield Cell(scope, hour_name(at))
-    if queue is not None:
-        yield Cell(BY_QUEUE, group_name(day, queue))
-    if agent is not None:
-        yield Cell(BY_AGENT, group_name(day, agent))
+    for of in dict.fromkeys([(None, None), (queue, None), (None, agent)]):
+        yield cell_of_day(day, *of)
+        yield Cell(scope_of(*of), hour_name(at))
 
 
 def cell_now(queue: str | None) -> Cell:

@@ -15,7 +15,7 @@ from retorno.counters.model import Amounts, Cell, Contribution, Told
 from retorno.counters.store import Counters
 from retorno.dashboard.figures import NAMES, Figures, Gauges
 from retorno.dashboard.model import Wanted
-from retorno.dashboard.rows import ALL, NOW, cell_now, day_name, scope_of
+from retorno.dashboard.rows import ALL, NOW, cell_now, cell_of_day
 from retorno.dashboard.sources import (
     CountingRules,
     of_call,
@@ -197,14 +197,15 @@ class Dashboard:
     def today(self, now: datetime) -> Today:
         """In two reads of a row each. Raises Unavailable."""
         day = now.astimezone(self._zone).date()
-        amounts = self._counters.row(Cell(scope_of(None, None), day_name(day)))
+        amounts = self._counters.row(cell_of_day(day, None, None))
         return Today(day, Figures.read(amounts), self._now(None))
 
     def report(self, wanted: Wanted) -> Report:
         """Raises InvalidInput where there are too many groups to read while someone waits;
         Unavailable.
         """
-        rows = self._rows(*wanted.cells)
+        days = wanted.days
+        rows = self._counters.some(days) if days else self._rows(*wanted.cells)
         everything = Counter[str]()
         for _, amounts in rows:
             everything.update(amounts)
