@@ -401,3 +401,32 @@ def test_what_is_no_longer_found_stays_as_it_was_counted() -> None:
         counters.keep("s", lambda sources: {each: {HERE: {"sales": 2}} for each in sources})
         counters.keep("s", lambda sources: {})
         assert counters.row(HERE) == {"sales": 2}
+
+
+def test_what_is_told_and_what_is_looked_at_share_their_rows() -> None:
+    """Also where somebody counted both between the look and the write."""
+    truths = Truths([[{HERE: {"calls": 2}}]])
+    news = news_of("s", [{HERE: {"sales": 1}}])
+    written = []
+
+    class Watched(Table):
+        def served(self, operation: str, parameters: Any) -> Any:
+            if operation == "TransactWriteItems":
+                written.append(len(parameters["TransactItems"]))
+            return super().served(operation, parameters)
+
+    table = Watched()
+    with counting(table) as counters:
+        table.before_writing = [lambda: counters.keep("0", truths.read, news)]
+        counters.keep("0", truths.read, news)
+        assert counters.row(HERE) == {"sales": 1, "calls": 2}
+    # The first was refused; what was told is no news any more, and who looks writes what they saw.
+    assert written == [3, 3, 1]
+
+
+def test_rows_are_found_one_by_one() -> None:
+    cells = [Cell("all", f"{index:03}") for index in range(MAX_ITEMS_AT_ONCE + 1)]
+    first, last = cells[0], cells[-1]
+    with counting(Table()) as counters:
+        counters.count(news_of("s", [{first: {"sales": 1}, last: {"calls": 2}}]))
+        assert counters.some(cells) == [("000", {"sales": 1}), ("100", {"calls": 2})]
