@@ -121,7 +121,7 @@ class Centre:
 
     def _tell(self, *events: Mapping[str, str]) -> None:
         webhook = canonical(self._traffic.clock.now, *events)
-        told = answer(self._traffic.call("IngestCalls", webhook))
+        told = answer(self._traffic.call("IngestCalls", webhook, len(events)))
         assert told.body["accepted"] == len(events), told.body
 
     def _ask(self, route: str, body: Any, **parts: Any) -> None:
