@@ -24,9 +24,8 @@ KEY = "+551187654321"
 
 @pytest.fixture
 def settings(aws: None) -> CustomerSettings:
-    return CustomerSettings(
-        country="BR", customers_table=create_table("CustomersTable", "customers")
-    )
+    table = create_table("CustomersTable", "customers")
+    return CustomerSettings.of({"country": "BR", "customers_table": table})
 
 
 @pytest.fixture

@@ -457,7 +457,7 @@ def test_too_many_groups_are_refused_and_not_cut_off(
 def test_the_day_at_a_glance(board: Wallboard) -> None:
     a_morning(board)
     board.deployment.count()
-    settings = DashboardSettings.model_validate(
+    settings = DashboardSettings.of(
         {
             "counters_table": "counters",
             "time_zone": "America/Sao_Paulo",

@@ -32,12 +32,14 @@ def office(deployment: Deployment, clock: StoppedClock) -> Office:
 def taking(office: Office) -> HistoryTaking:
     tables = office.deployment.tables
     return history_taking(
-        HistorySettings(
-            telemarketing_setup_table=tables["SetupTable"],
-            assignments_table=tables["AssignmentsTable"],
-            assignment_history_table=tables["AssignmentHistoryTable"],
-            operations_table=tables["OperationsTable"],
-            country="BR",
+        HistorySettings.of(
+            {
+                "telemarketing_setup_table": tables["SetupTable"],
+                "assignments_table": tables["AssignmentsTable"],
+                "assignment_history_table": tables["AssignmentHistoryTable"],
+                "operations_table": tables["OperationsTable"],
+                "country": "BR",
+            }
         )
     )
 

@@ -1,6 +1,7 @@
 """What a deployment decides, read from the environment."""
 
 from datetime import timedelta
+from typing import get_type_hints
 
 import pytest
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ RECOVERY = CALLS | {
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment that says nothing of Retorno."""
     for settings in (IngestSettings, RecoverySettings, SweepSettings):
-        for name in settings.model_fields:
+        for name in get_type_hints(settings):
             monkeypatch.delenv(name.upper(), raising=False)
     return monkeypatch
 

@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -73,7 +73,7 @@ class TestFunction:
     def test_its_environment_has_every_setting(self, function: str) -> None:
         variables = environment_of(function, RESOURCES)
         for settings in settings_of(function):
-            assert {name.upper() for name in settings.model_fields} <= set(variables)
+            assert {name.upper() for name in get_type_hints(settings)} <= set(variables)
 
     def test_its_environment_makes_good_settings(
         self, function: str, monkeypatch: pytest.MonkeyPatch
@@ -86,7 +86,7 @@ class TestFunction:
     def test_its_own_variables_are_all_used(self, function: str) -> None:
         own = functions()[function].get("Environment", {}).get("Variables", {})
         used = {
-            name.upper() for settings in settings_of(function) for name in settings.model_fields
+            name.upper() for settings in settings_of(function) for name in get_type_hints(settings)
         }
         assert set(own) <= used
 

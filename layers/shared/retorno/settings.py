@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, get_type_hints
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
@@ -68,14 +68,25 @@ class DialProvider(StrEnum):
     ASTERISK = "asterisk"
 
 
-class Settings(Frozen):
-    """Field `calls_table` is variable CALLS_TABLE, and so for all."""
+class Settings:
+    """Field `calls_table` is variable CALLS_TABLE, and so for all.
+
+    Each function imports the settings of all and reads its own: only those become a model, and
+    cost what a model costs.
+    """
 
     @classmethod
     def from_environment(cls) -> Self:
         """Raises pydantic's ValidationError, which names what is missing."""
-        present = {name: os.environ.get(name.upper()) for name in cls.model_fields}
-        return cls.model_validate({name: value for name, value in present.items() if value})
+        present = {name: os.environ.get(name.upper()) for name in get_type_hints(cls)}
+        return cls.of({name: value for name, value in present.items() if value})
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """Raises pydantic's ValidationError."""
+        model: type[Any] = type(cls.__name__, (cls, Frozen), {})
+        settings: Self = model.model_validate(values)
+        return settings
 
 
 class PhoneSettings(Settings):
