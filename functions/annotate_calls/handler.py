@@ -20,8 +20,8 @@ from functions.annotate_calls.schema import (
 from retorno import clock
 from retorno.calling_rules.model import Listing, Origin
 from retorno.calling_rules.service import DoNotCallList, Wanted, do_not_call_list
+from retorno.calls.annotation import CallAnnotation, CallLinking, call_annotation, call_linking
 from retorno.calls.model import Note
-from retorno.calls.service import CallAnnotation, CallLinking, call_annotation, call_linking
 from retorno.http import Api, CallId
 from retorno.quotes.service import Quotes
 from retorno.quotes.service import quotes as quotes_of

@@ -21,7 +21,7 @@ from functions.send_messages.schema import (
 )
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.customers.model import Lookup
+from retorno.customers.lookup import Lookup
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dialling.model import Asker
 from retorno.http import Api, Cursor, Limit

@@ -350,7 +350,7 @@ class TestNotes:
     def test_a_call_has_only_so_many(
         self, rung_back: Deployment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("retorno.calls.service.MAX_NOTES", 2)
+        monkeypatch.setattr("retorno.calls.annotation.MAX_NOTES", 2)
         assert [note(rung_back, text).status for text in "abc"] == [201, 201, 409]
 
     def test_on_no_call(self, rung_back: Deployment) -> None:

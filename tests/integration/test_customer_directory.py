@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retorno.customers.model import CustomerDraft, Link, Lookup
+from retorno.customers.lookup import Lookup
+from retorno.customers.model import CustomerDraft, Link
 from retorno.customers.service import (
     CustomerDirectory,
     CustomerRecords,

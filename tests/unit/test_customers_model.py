@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retorno.customers.lookup import Lookup
 from retorno.customers.model import (
     NAME_KEY_LENGTH,
     Branch,
@@ -13,7 +14,6 @@ from retorno.customers.model import (
     Contact,
     Customer,
     Link,
-    Lookup,
     NumberLine,
     Place,
     document_key,

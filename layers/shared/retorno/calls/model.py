@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from retorno.customers.model import Lookup
+from retorno.customers.lookup import Lookup
 from retorno.dispositions.model import Disposition, Flag
 from retorno.frozen import Frozen
 from retorno.phone import NumberPlan, match_key

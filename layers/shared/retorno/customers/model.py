@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from retorno.customers.lookup import Lookup
 from retorno.errors import InvalidInput
 from retorno.frozen import Frozen
 from retorno.phone import NumberPlan, match_key
@@ -298,17 +299,6 @@ class NumberLine(Frozen):
         holders = {each: since for each, since in self.holders.items() if each in existing}
         first = min(holders.values(), default=at)
         return [each for each, since in holders.items() if since <= max(at, first)]
-
-
-class Lookup(Frozen):
-    """A call whose customer is asked for. `at` is when it began.
-
-    `chosen` is the customer that a person chose for this very call; "" says that it is nobody.
-    """
-
-    number_key: str | None
-    at: datetime
-    chosen: str | None = None
 
 
 class Sought(Frozen):

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
+from retorno.customers.lookup import Lookup
 from retorno.customers.model import (
     Choice,
     Customer,
     CustomerDraft,
     Link,
-    Lookup,
     NumberLine,
     Place,
     Sought,

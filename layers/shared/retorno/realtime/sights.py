@@ -8,7 +8,7 @@ from retorno.agents.service import Agents, agents
 from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.changes import Change, Kind
-from retorno.customers.model import Lookup
+from retorno.customers.lookup import Lookup
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dashboard.service import Dashboard, dashboard_reader
 from retorno.errors import NotFound

@@ -12,7 +12,7 @@ from statistics import quantiles
 from typing import Any
 
 from retorno.calls.model import NO_END_EVENT, Call
-from retorno.customers.model import Lookup
+from retorno.customers.lookup import Lookup
 from retorno.frozen import Frozen
 from retorno.phone import match_key
 from retorno.settings import RecoveryRequires
