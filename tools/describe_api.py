@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 
 from retorno.http import JSON, PROBLEM, RIGHTS, Api
+from retorno.telephony.canonical import CanonicalEvent
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 DOCUMENT = FUNCTIONS / "describe_api" / "openapi.json"
@@ -77,7 +78,7 @@ def document() -> dict[str, Any]:
     schemas = described["components"]["schemas"]
     for name in POWERTOOLS_ERRORS:
         schemas.pop(name, None)
-    schemas |= {"Problem": PROBLEM_SCHEMA, **_definitions(described)}
+    schemas |= {"Problem": PROBLEM_SCHEMA, **_event()}
     described["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     }
@@ -126,13 +127,11 @@ def _led(function: str, described: dict[str, Any], ambiguous: set[str]) -> dict[
     return led
 
 
-def _definitions(described: dict[str, Any]) -> dict[str, Any]:
-    """Moves what pydantic defines within the schema of the webhook's events to the components, by
-    names of its own: an event's `Stage` is no operation's.
-    """
-    content = described["paths"]["/webhooks/calls"]["post"]["requestBody"]["content"]
-    event = content["application/json"]["schema"]["properties"]["events"]["items"]
-    return {f"Event{name}": meaning for name, meaning in event.pop("$defs").items()}
+def _event() -> dict[str, Any]:
+    """What the webhook of calls takes, by names of its own: its `Stage` is no operation's."""
+    event = CanonicalEvent.model_json_schema(ref_template="#/components/schemas/Event{model}")
+    meanings = {f"Event{name}": meaning for name, meaning in event.pop("$defs").items()}
+    return {"Event": event, **meanings}
 
 
 def _tell_of_errors_and_rights(operation: dict[str, Any], route: str) -> None:

@@ -3,18 +3,19 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from retorno.calls.model import Call, Note
 from retorno.customers.model import CustomerRef, Link
 from retorno.dispositions.model import Code, Flag
+from retorno.frozen import Frozen
 
 
-class DispositionRequest(BaseModel):
+class DispositionRequest(Frozen):
     code: Code
 
 
-class DispositionGiven(BaseModel):
+class DispositionGiven(Frozen):
     call_id: str
     code: str
     flags: frozenset[Flag] = Field(description="What it meant when it was given")
@@ -28,13 +29,13 @@ class DispositionGiven(BaseModel):
         return cls(call_id=call.call_id, answered_by=call.answered_by, **given)
 
 
-class CustomerRequest(BaseModel):
+class CustomerRequest(Frozen):
     customer_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
         description="null says that it is nobody's"
     )
 
 
-class CustomerChosen(BaseModel):
+class CustomerChosen(Frozen):
     call_id: str
     customer: CustomerRef | None
     linked_by: str | None = Field(
@@ -52,11 +53,11 @@ class CustomerChosen(BaseModel):
         )
 
 
-class NoteRequest(BaseModel):
+class NoteRequest(Frozen):
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 
 
-class NoteView(BaseModel):
+class NoteView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     text: str
@@ -68,5 +69,5 @@ class NoteView(BaseModel):
         return cls.model_validate(note)
 
 
-class NoteList(BaseModel):
+class NoteList(Frozen):
     items: list[NoteView] = Field(description="Oldest first")

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from retorno.calls.model import Call
 from retorno.customers.model import CustomerRef, Link
+from retorno.frozen import Frozen
 from retorno.offers.model import Mode, Offer, Queue, State
 from retorno.quotes.model import Quote, QuoteRef
 from retorno.recovery.model import MissedCall
 from retorno.telemarketing.assignments.service import Pending
 
 
-class QueueView(BaseModel):
+class QueueView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     queue: str
@@ -30,12 +31,12 @@ class QueueView(BaseModel):
         return cls.model_validate(queue)
 
 
-class QueueList(BaseModel):
+class QueueList(Frozen):
     items: list[QueueView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class OfferFacts(BaseModel):
+class OfferFacts(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     offer_id: str
@@ -70,12 +71,12 @@ class OfferView(OfferFacts):
         )
 
 
-class OfferList(BaseModel):
+class OfferList(Frozen):
     items: list[OfferView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class EarlierCall(BaseModel):
+class EarlierCall(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     call_id: str
@@ -90,7 +91,7 @@ class EarlierCall(BaseModel):
     missed: bool
 
 
-class OpenMiss(BaseModel):
+class OpenMiss(Frozen):
     call_id: str
     queue: str | None
     missed_at: datetime
@@ -109,7 +110,7 @@ class OpenMiss(BaseModel):
         )
 
 
-class PendingContact(BaseModel):
+class PendingContact(Frozen):
     """A campaign in which the customer is to be contacted."""
 
     campaign_id: str
@@ -163,7 +164,7 @@ class OfferDetail(OfferView):
         )
 
 
-class RejectionRequest(BaseModel):
+class RejectionRequest(Frozen):
     reason: (
         Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
         | None

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from retorno.dialling.model import DialState
+from retorno.frozen import Frozen
 
 
-class PlacedCall(BaseModel):
+class PlacedCall(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     dial_id: str

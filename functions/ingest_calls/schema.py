@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from retorno.calls.service import Receipt
-from retorno.telephony.canonical import MAX_EVENTS, CanonicalEvent
+from retorno.frozen import Frozen
+from retorno.telephony.canonical import MAX_EVENTS
 
 
 def _body(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -23,9 +24,8 @@ EVENTS = _body(
             "events": {
                 "type": "array",
                 "maxItems": MAX_EVENTS,
-                "items": CanonicalEvent.model_json_schema(
-                    ref_template="#/components/schemas/Event{model}"
-                ),
+                # Which tools/describe_api.py describes.
+                "items": {"$ref": "#/components/schemas/Event"},
             }
         },
     },
@@ -43,13 +43,13 @@ Deferred = Annotated[
 ]
 
 
-class RefusedEvent(BaseModel):
+class RefusedEvent(Frozen):
     index: int = Field(description="Its place in `events`, from 0")
     field: str
     reason: str
 
 
-class EventsTaken(BaseModel):
+class EventsTaken(Frozen):
     accepted: int
     refused: list[RefusedEvent]
     deferred: Deferred
@@ -63,12 +63,12 @@ class EventsTaken(BaseModel):
         return cls(accepted=receipt.reading.taken, refused=refused, deferred=receipt.deferred)
 
 
-class UnreadableLine(BaseModel):
+class UnreadableLine(Frozen):
     line: int = Field(description="Its place in the body, from 1")
     reason: str
 
 
-class LinesTaken(BaseModel):
+class LinesTaken(Frozen):
     taken: int
     ignored: int = Field(description="Blank lines, and lines of configuration or presence")
     unreadable: list[UnreadableLine]
@@ -87,7 +87,7 @@ class LinesTaken(BaseModel):
         )
 
 
-class FormTaken(BaseModel):
+class FormTaken(Frozen):
     accepted: int
     deferred: Deferred
 
@@ -96,7 +96,7 @@ class FormTaken(BaseModel):
         return cls(accepted=receipt.reading.taken, deferred=receipt.deferred)
 
 
-class CallTaken(BaseModel):
+class CallTaken(Frozen):
     accepted: int
     ignored: int = Field(description="What tells of no call, such as a message in a voicemail")
     deferred: Deferred

@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from retorno.frozen import Frozen
 from retorno.messages.service import Receipt
 
 # The handler reads the raw body, which is what WhatsApp signed.
@@ -24,7 +25,7 @@ VerifyToken = Annotated[str, Query(alias="hub.verify_token", max_length=1000)]
 Challenge = Annotated[str, Query(alias="hub.challenge", max_length=1000)]
 
 
-class NewsTaken(BaseModel):
+class NewsTaken(Frozen):
     received: int = Field(description="Messages of customers that are new")
     statuses: int
     unknown: int = Field(description="Statuses of messages that nobody here sent, or not yet")

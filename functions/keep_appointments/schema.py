@@ -1,11 +1,10 @@
 """What an appointment's schedule says when it fires."""
 
-from pydantic import BaseModel
-
+from retorno.frozen import Frozen
 from retorno.telemarketing.appointments.model import Appointment
 
 
-class Firing(BaseModel):
+class Firing(Frozen):
     campaign_id: str
     customer_id: str
     ordinal: int

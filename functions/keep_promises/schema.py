@@ -1,8 +1,8 @@
 """What a promise's schedule says when it fires."""
 
-from pydantic import BaseModel
+from retorno.frozen import Frozen
 
 
-class Firing(BaseModel):
+class Firing(Frozen):
     promise_id: str
     version: int

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from retorno.agents.model import Agent, State, Stored, Times
 from retorno.agents.service import AgentPage
+from retorno.frozen import Frozen
 
 
-class PresenceView(BaseModel):
+class PresenceView(Frozen):
     state: State
     reason: str | None = Field(description="Of a pause")
     since: datetime
@@ -52,7 +53,7 @@ class AgentView(Agent):
         )
 
 
-class AgentList(BaseModel):
+class AgentList(Frozen):
     items: list[AgentView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
@@ -61,7 +62,7 @@ class AgentList(BaseModel):
         return cls(items=[AgentView.of(stored, now) for stored in page.items], cursor=cursor)
 
 
-class TimesView(BaseModel):
+class TimesView(Frozen):
     agent: str
     seconds: Mapping[State, float] = Field(description="In each state, up to now")
     paused_seconds: Mapping[str, float] = Field(description="In pauses, by reason")

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from retorno.frozen import Frozen, Strict
 from retorno.telemarketing.assignments.model import (
     AgentName,
     Assignment,
@@ -14,7 +15,7 @@ from retorno.telemarketing.assignments.model import (
 )
 
 
-class ScheduleView(BaseModel):
+class ScheduleView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     at: datetime
@@ -25,7 +26,7 @@ class ScheduleView(BaseModel):
     to_team: bool = Field(description="Its agent was away then: anyone of the team may act")
 
 
-class AssignmentView(BaseModel):
+class AssignmentView(Frozen):
     campaign_id: str
     customer_id: str
     agent: str | None = Field(description="Whose customer it is; null for anyone of the team")
@@ -58,17 +59,15 @@ class AssignmentView(BaseModel):
         )
 
 
-class AssignmentList(BaseModel):
+class AssignmentList(Frozen):
     items: list[AssignmentView]
 
 
-class TransferRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class TransferRequest(Strict):
     agent: AgentName | None = Field(description="null for anyone of the team")
 
 
-class EntryView(BaseModel):
+class EntryView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     number: int
@@ -83,6 +82,6 @@ class EntryView(BaseModel):
         return cls.model_validate(entry)
 
 
-class History(BaseModel):
+class History(Frozen):
     items: list[EntryView] = Field(description="The last first")
     cursor: str | None = Field(description="Where the next page begins; null at the end")

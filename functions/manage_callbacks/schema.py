@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from retorno.callback_campaigns.model import Campaign, Result
 from retorno.callbacks.model import Contact, State
 from retorno.calling_rules.model import Purpose
 from retorno.customers.model import Text
+from retorno.frozen import Frozen
 
 
 class CampaignView(Campaign):
@@ -18,11 +19,11 @@ class CampaignView(Campaign):
         return cls.model_validate(campaign.model_dump())
 
 
-class CampaignList(BaseModel):
+class CampaignList(Frozen):
     items: list[CampaignView]
 
 
-class ContactView(BaseModel):
+class ContactView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     contact_id: str
@@ -51,7 +52,7 @@ class ContactView(BaseModel):
         return view if view.state is State.WAITING else view.model_copy(update={"due_at": None})
 
 
-class ContactList(BaseModel):
+class ContactList(Frozen):
     items: list[ContactView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
@@ -60,5 +61,5 @@ class ContactList(BaseModel):
         return cls(items=[ContactView.of(each) for each in contacts], cursor=cursor)
 
 
-class DismissRequest(BaseModel):
+class DismissRequest(Frozen):
     reason: Annotated[Text, StringConstraints(max_length=500)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from retorno.calling_rules.model import (
     Entry,
@@ -18,6 +18,7 @@ from retorno.calling_rules.model import (
 )
 from retorno.calling_rules.service import Check, OnList, Outcome
 from retorno.errors import InvalidInput
+from retorno.frozen import Frozen, Strict
 
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -40,7 +41,7 @@ IMPORT = {
 }
 
 
-class RuleView(BaseModel):
+class RuleView(Frozen):
     """One rule, and what it says of the call."""
 
     id: str
@@ -69,7 +70,7 @@ class RuleView(BaseModel):
         )
 
 
-class EntryView(BaseModel):
+class EntryView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     number: str = Field(description="In E.164")
@@ -99,7 +100,7 @@ class RemovalView(EntryView):
         )
 
 
-class CallingWindowView(BaseModel):
+class CallingWindowView(Frozen):
     """Whether a number may be called. None of it is legal advice."""
 
     number: str = Field(description="In E.164")
@@ -130,7 +131,7 @@ class CallingWindowView(BaseModel):
         )
 
 
-class ProfileView(BaseModel):
+class ProfileView(Frozen):
     """A law or code as data. None of it is legal advice."""
 
     id: str
@@ -145,13 +146,11 @@ class ProfileView(BaseModel):
         return cls(**profile.model_dump(mode="json"), on=on)
 
 
-class ProfileList(BaseModel):
+class ProfileList(Frozen):
     items: list[ProfileView]
 
 
-class ListingRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ListingRequest(Strict):
     origin: Origin = Origin.CUSTOMER
     scope: Scope = Scope.TELEMARKETING
     effective_from: date | None = Field(
@@ -163,7 +162,7 @@ class ListingRequest(BaseModel):
         return Listing(**self.model_dump())
 
 
-class NumberOnListView(BaseModel):
+class NumberOnListView(Frozen):
     number: str = Field(description="In E.164")
     entries: list[EntryView] = Field(description="One for each origin; none for a number not on it")
     removals: list[RemovalView] = Field(description="What was taken off the list")
@@ -177,12 +176,12 @@ class NumberOnListView(BaseModel):
         )
 
 
-class EntryList(BaseModel):
+class EntryList(Frozen):
     items: list[EntryView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class RowView(BaseModel):
+class RowView(Frozen):
     line: int = Field(description="Of the body, from 1")
     outcome: str = Field(description="added, changed, unchanged, repeated or refused")
     reason: str | None
@@ -194,7 +193,7 @@ class RowView(BaseModel):
         return cls(line=line, outcome=outcome, reason=None)
 
 
-class ImportView(BaseModel):
+class ImportView(Frozen):
     counts: dict[str, int] = Field(description="How many rows had each outcome")
     rows: list[RowView]
 

@@ -1,9 +1,10 @@
 """Customers as the API shows them."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from retorno.customers.model import Customer, Place, Stored
 from retorno.customers.service import Found, FoundPage
+from retorno.frozen import Frozen
 
 
 class CustomerView(Customer):
@@ -23,7 +24,7 @@ class FoundCustomerView(CustomerView):
         return cls(**view.model_dump(), matches=list(found.places))
 
 
-class CustomerList(BaseModel):
+class CustomerList(Frozen):
     items: list[FoundCustomerView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 

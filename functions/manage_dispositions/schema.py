@@ -1,9 +1,10 @@
 """Dispositions as the API shows and takes them."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from retorno.dispositions.model import Disposition
+from retorno.frozen import Frozen
 
 
-class DispositionList(BaseModel):
+class DispositionList(Frozen):
     items: list[Disposition] = Field(description="By label")

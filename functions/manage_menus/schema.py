@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from retorno.frozen import Frozen
 from retorno.menus.model import Language, StoredMenu, Tree, Use
 
 
-class MenuView(BaseModel):
+class MenuView(Frozen):
     menu: str
     tree: Tree
     version: int = Field(description="Of the ETag: grows with every change")
@@ -19,7 +20,7 @@ class MenuView(BaseModel):
         return cls(**stored.model_dump(exclude={"retired"}))
 
 
-class MenuSummary(BaseModel):
+class MenuSummary(Frozen):
     menu: str
     name: str
     use: Use
@@ -34,6 +35,6 @@ class MenuSummary(BaseModel):
         return cls(**tree, **stored.model_dump(exclude={"tree", "retired"}))
 
 
-class MenuList(BaseModel):
+class MenuList(Frozen):
     items: list[MenuSummary]
     cursor: str | None = Field(description="Where the next page begins; null at the end")

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from retorno.customers.model import CustomerRef, Link
+from retorno.frozen import Frozen
 from retorno.quotes.model import Quote, QuoteRef
 from retorno.quotes.model import State as QuoteState
 from retorno.recovery.model import MissedCall, Part
 
 
-class MissedCallView(BaseModel):
+class MissedCallView(Frozen):
     """Seconds count from the miss."""
 
     call_id: str
@@ -72,7 +73,7 @@ class MissedCallView(BaseModel):
         )
 
 
-class AttemptView(BaseModel):
+class AttemptView(Frozen):
     """An outbound call that reached nobody."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -99,10 +100,10 @@ class MissedCallDetailView(MissedCallView):
         )
 
 
-class MissedCallList(BaseModel):
+class MissedCallList(Frozen):
     items: list[MissedCallView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class DismissalRequest(BaseModel):
+class DismissalRequest(Frozen):
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]

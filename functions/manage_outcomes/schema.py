@@ -1,13 +1,14 @@
 """Outcomes and reasons as the API lists them."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from retorno.frozen import Frozen
 from retorno.telemarketing.setup.model import NoContactReason, Outcome
 
 
-class OutcomeList(BaseModel):
+class OutcomeList(Frozen):
     items: list[Outcome] = Field(description="By name")
 
 
-class NoContactReasonList(BaseModel):
+class NoContactReasonList(Frozen):
     items: list[NoContactReason] = Field(description="By name")

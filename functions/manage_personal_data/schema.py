@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from retorno.frozen import Frozen
 from retorno.personal_data.model import Hold, Request, State
 
 KEPT: Mapping[str, str] = {
@@ -21,8 +22,8 @@ KEPT: Mapping[str, str] = {
 }
 
 
-class View(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+class View(Frozen):
+    model_config = ConfigDict(from_attributes=True)
 
 
 class RequestView(View):

@@ -5,13 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from retorno.customers.model import Customer, CustomerRef
+from retorno.frozen import Frozen, Strict
 from retorno.quotes.model import MAX_REASON, Channel, Quote, State, Value
 
 
-class QuoteView(BaseModel):
+class QuoteView(Frozen):
     quote_id: str
     state: State
     call_id: str = Field(description="The call in which it was made")
@@ -39,22 +40,18 @@ class QuoteView(BaseModel):
         )
 
 
-class QuoteList(BaseModel):
+class QuoteList(Frozen):
     items: Sequence[QuoteView] = Field(description="Newest first")
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class WinRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class WinRequest(Strict):
     value: Value | None = Field(
         default=None, description="What it was won for; what was offered, if not said"
     )
 
 
-class LossRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class LossRequest(Strict):
     reason: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON)
     ]

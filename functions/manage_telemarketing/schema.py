@@ -1,19 +1,20 @@
 """Telemarketing's set-up as the API lists it."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from retorno.frozen import Frozen
 from retorno.telemarketing.setup.model import ActionType, Campaign, ScriptVersion
 
 
-class CampaignList(BaseModel):
+class CampaignList(Frozen):
     items: list[Campaign]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class ActionTypeList(BaseModel):
+class ActionTypeList(Frozen):
     items: list[ActionType] = Field(description="By name")
 
 
-class ScriptList(BaseModel):
+class ScriptList(Frozen):
     items: list[ScriptVersion] = Field(description="The latest first")
     cursor: str | None = Field(description="Where the next page begins; null at the end")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from retorno.calling_rules.model import Source, Standing, Text
+from retorno.frozen import Frozen
 from retorno.waits.compliance import Group, Line, Report, Wanted
 from retorno.waits.model import (
     CUSTOM,
@@ -20,7 +21,7 @@ from retorno.waits.model import (
 )
 
 
-class RuleView(BaseModel):
+class RuleView(Frozen):
     """None of it is legal advice."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -39,7 +40,7 @@ class RuleView(BaseModel):
         return cls.model_validate(rule)
 
 
-class ProfileView(BaseModel):
+class ProfileView(Frozen):
     id: str
     title: Text
     country: str
@@ -51,12 +52,12 @@ class ProfileView(BaseModel):
         return cls(id=profile.id, title=profile.title, country=profile.country, rules=rules)
 
 
-class ProfileList(BaseModel):
+class ProfileList(Frozen):
     own_rule: str = Field(description="The stack's: that of queues which have no policy")
     items: list[ProfileView]
 
 
-class PolicyView(BaseModel):
+class PolicyView(Frozen):
     queue: str
     rule: str | None = Field(description="Of GET /wait-profiles; null where limits say it")
     limits: Limits | None = Field(description="The queue's own; null where rule says it")
@@ -71,12 +72,12 @@ class PolicyView(BaseModel):
         return cls(**dict(found.policy), **found.model_dump(exclude={"policy"}))
 
 
-class PolicyList(BaseModel):
+class PolicyList(Frozen):
     items: list[PolicyView] = Field(description="A page may hold fewer than were asked for")
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class FiguresView(BaseModel):
+class FiguresView(Frozen):
     """Of waits that began in the period, without those that go on and are within their limit."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -118,7 +119,7 @@ class GroupView(FiguresView):
         return cls(**FiguresView.of(line).model_dump(), **keys)
 
 
-class ComplianceView(BaseModel):
+class ComplianceView(Frozen):
     """None of it is legal advice."""
 
     since: date = Field(serialization_alias="from")
@@ -140,7 +141,7 @@ class ComplianceView(BaseModel):
         )
 
 
-class BreachView(BaseModel):
+class BreachView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     call_id: str
@@ -156,7 +157,7 @@ class BreachView(BaseModel):
     seconds: float | None = Field(description="From the beginning to the end")
 
 
-class BreachList(BaseModel):
+class BreachList(Frozen):
     items: list[BreachView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 

@@ -1,11 +1,12 @@
 """Saved filters as the API shows them."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from retorno.frozen import Frozen
 from retorno.telemarketing.setup.model import Criteria, SavedFilter
 
 
-class FilterView(BaseModel):
+class FilterView(Frozen):
     filter_id: str
     name: str
     owner: str = Field(description="The user who made it")
@@ -18,5 +19,5 @@ class FilterView(BaseModel):
         return cls(**saved.model_dump(exclude={"used"}))
 
 
-class FilterList(BaseModel):
+class FilterList(Frozen):
     items: list[FilterView] = Field(description="By name")

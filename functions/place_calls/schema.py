@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from retorno.calling_rules.model import Purpose
 from retorno.dialling.model import Dial, DialState
+from retorno.frozen import Frozen
 
 
-class DialView(BaseModel):
+class DialView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     dial_id: str
@@ -29,6 +30,6 @@ class DialView(BaseModel):
         return cls.model_validate(dial)
 
 
-class DialList(BaseModel):
+class DialList(Frozen):
     items: list[DialView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")

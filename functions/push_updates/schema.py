@@ -2,21 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from retorno.errors import InvalidInput
+from retorno.frozen import Strict
 from retorno.http import MAX_TOLD
 from retorno.telephony.ports import MAX_NAME_LENGTH
 
 MAX_QUEUES = 40
 
 
-class Subscribe(BaseModel):
+class Subscribe(Strict):
     """`after` is the number up to which the client knows it all; without one it wants all there is.
     `queues` are those that it wants to see, all where none are named.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     action: Literal["subscribe"]
     after: Annotated[int, Field(ge=0)] | None = None
@@ -26,10 +25,8 @@ class Subscribe(BaseModel):
     ] = frozenset()
 
 
-class Ping(BaseModel):
+class Ping(Strict):
     """Keeps a connection from being taken for one that is left."""
-
-    model_config = ConfigDict(extra="forbid")
 
     action: Literal["ping"]
 

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from retorno.calls.model import Call
 from retorno.customers.model import CustomerRef, Link
 from retorno.dispositions.model import Flag
+from retorno.frozen import Frozen
 from retorno.quotes.model import Quote, QuoteRef
 
 
-class EvidenceView(BaseModel):
+class EvidenceView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     kind: str = Field(description="review, disposition, detection or talk_time")
@@ -20,7 +21,7 @@ class EvidenceView(BaseModel):
     by: str | None = Field(description="Who said it, if a person did")
 
 
-class DispositionView(BaseModel):
+class DispositionView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     code: str
@@ -29,7 +30,7 @@ class DispositionView(BaseModel):
     at: datetime
 
 
-class CallFacts(BaseModel):
+class CallFacts(Frozen):
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 
     call_id: str
@@ -78,6 +79,6 @@ class CallView(CallFacts):
         )
 
 
-class CallList(BaseModel):
+class CallList(Frozen):
     items: list[CallView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")

@@ -5,17 +5,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from retorno.dashboard.figures import Figures
 from retorno.dashboard.model import ALL_SECTIONS, Grouping, Wanted
 from retorno.dashboard.service import Report
+from retorno.frozen import Frozen
 from retorno.settings import DashboardSettings, ServiceLevelOf
 
 Seconds = Annotated[float, AfterValidator(lambda seconds: round(seconds, 3))]
 
 
-class View(BaseModel):
+class View(Frozen):
     """Rates and averages are null where they divide by nothing."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -145,11 +146,11 @@ class FiguresView(View):
     @classmethod
     def of(cls, figures: Figures, shown: frozenset[str], of: ServiceLevelOf) -> Self:
         view = cls.model_validate(figures)
+        told: dict[str, Any] = {}
         if view.inbound:
-            view.inbound.service_level = figures.inbound.service_level_of(of)
-        for section in ALL_SECTIONS - shown:
-            setattr(view, section, None)
-        return view
+            level = figures.inbound.service_level_of(of)
+            told["inbound"] = view.inbound.model_copy(update={"service_level": level})
+        return view.model_copy(update=told | dict.fromkeys(ALL_SECTIONS - shown))
 
 
 class GroupView(FiguresView):
@@ -166,12 +167,12 @@ class GaugesView(View):
     contacts_blocked: int
 
 
-class ServiceLevelView(BaseModel):
+class ServiceLevelView(Frozen):
     seconds: float = Field(description="Within which an answer is in time")
     of: ServiceLevelOf
 
 
-class DashboardView(BaseModel):
+class DashboardView(Frozen):
     since: date = Field(serialization_alias="from")
     until: date = Field(serialization_alias="to")
     time_zone: str

@@ -3,13 +3,14 @@
 from datetime import date
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from retorno.frozen import Frozen
 from retorno.telemarketing.statistics.model import Grouping, Wanted
 from retorno.telemarketing.statistics.service import Report, Row
 
 
-class GaugesView(BaseModel):
+class GaugesView(Frozen):
     """Customers, at this moment."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -23,7 +24,7 @@ class GaugesView(BaseModel):
     to_team: int = Field(description="Of these: the team's to act on, since their agent was away")
 
 
-class FiguresView(BaseModel):
+class FiguresView(Frozen):
     """Of operations that ended in the period. Rates are null where they divide by nothing."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -72,7 +73,7 @@ def _figures(row: Row) -> dict[str, object]:
     return FiguresView.model_validate(row.figures).model_dump()
 
 
-class StatisticsView(BaseModel):
+class StatisticsView(Frozen):
     since: date = Field(serialization_alias="from")
     until: date = Field(serialization_alias="to")
     campaign: str | None

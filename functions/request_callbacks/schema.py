@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from retorno.callbacks.model import Contact, State
+from retorno.frozen import Frozen
 
 
-class CallbackRequestView(BaseModel):
+class CallbackRequestView(Frozen):
     contact_id: str = Field(description="The same for one customer and queue")
     number: str = Field(description="In E.164")
     queue: str

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from retorno.calls.model import Call
+from retorno.frozen import Frozen
 from retorno.telephony.ports import AnsweredBy
 from retorno.voicemail.model import Answer, WeekReport
 
 
-class SuspectView(BaseModel):
+class SuspectView(Frozen):
     """A short answer of which nothing but its length tells whether it was a person's."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -28,16 +29,16 @@ class SuspectView(BaseModel):
         return cls.model_validate(answer)
 
 
-class SuspectList(BaseModel):
+class SuspectList(Frozen):
     items: list[SuspectView] = Field(description="Oldest first")
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class VerdictRequest(BaseModel):
+class VerdictRequest(Frozen):
     answered_by: Literal[AnsweredBy.HUMAN, AnsweredBy.VOICEMAIL]
 
 
-class VerdictView(BaseModel):
+class VerdictView(Frozen):
     call_id: str
     answered_by: AnsweredBy
     by: str
@@ -54,6 +55,6 @@ class VerdictView(BaseModel):
         )
 
 
-class ReportList(BaseModel):
+class ReportList(Frozen):
     items: list[WeekReport] = Field(description="Newest first")
     cursor: str | None = Field(description="Where the next page begins; null at the end")

@@ -5,9 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from retorno.customers.model import Customer
+from retorno.frozen import Frozen, Strict
 from retorno.moments import WrittenTime
 from retorno.telemarketing.assignments.model import AgainWish, TimeWish
 from retorno.telemarketing.operations.model import Operation, Stage, Value
@@ -15,14 +16,12 @@ from retorno.telemarketing.setup.model import OutcomeFlag
 from retorno.telephony.ports import AnsweredBy
 
 
-class OpenRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class OpenRequest(Strict):
     campaign: Annotated[str, Field(min_length=1, max_length=60)]
     customer_id: Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class OperationView(BaseModel):
+class OperationView(Frozen):
     operation_id: str
     campaign_id: str
     customer_id: str
@@ -53,7 +52,7 @@ class OperationView(BaseModel):
         return cls(**shown, operation_id=operation.operation_id, flags=sorted(operation.flags))
 
 
-class OperationList(BaseModel):
+class OperationList(Frozen):
     items: list[OperationView] = Field(description="The last begun first")
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
@@ -62,7 +61,7 @@ class OperationList(BaseModel):
         return cls(items=[OperationView.of(each) for each in operations], cursor=cursor)
 
 
-class OperationScreen(BaseModel):
+class OperationScreen(Frozen):
     """What an agent sees while they speak with a customer."""
 
     operation: OperationView
@@ -72,9 +71,7 @@ class OperationScreen(BaseModel):
     )
 
 
-class ConcludeRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ConcludeRequest(Strict):
     outcome: Annotated[str, Field(min_length=1, max_length=40)] = Field(description="A final one")
     value: Value | None = Field(default=None, description="Of a sale, and required of one")
 

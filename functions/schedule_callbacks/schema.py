@@ -3,13 +3,14 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from retorno.calling_rules.model import Purpose
+from retorno.frozen import Frozen
 from retorno.promises.model import Promise, State
 
 
-class PromiseView(BaseModel):
+class PromiseView(Frozen):
     callback_id: str
     state: State
     number: str = Field(description="Who is called, in E.164")
@@ -46,6 +47,6 @@ class PromiseView(BaseModel):
         return cls.model_validate(promise.model_dump() | derived)
 
 
-class PromiseList(BaseModel):
+class PromiseList(Frozen):
     items: list[PromiseView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from retorno.customers.model import CustomerRef, Link
+from retorno.frozen import Frozen, Strict
 from retorno.messages.model import (
     Conversation,
     Delivery,
@@ -32,7 +33,7 @@ Address = Annotated[
 MessageId = Annotated[str, Path(max_length=64)]
 
 
-class FailureView(BaseModel):
+class FailureView(Frozen):
     code: int | None = Field(description="WhatsApp's; null where it told none")
     at: datetime
     reason: Words
@@ -56,7 +57,7 @@ class FailureView(BaseModel):
         )
 
 
-class MessageView(BaseModel):
+class MessageView(Frozen):
     message_id: str
     conversation: str
     direction: MessageDirection
@@ -105,7 +106,7 @@ class MessageView(BaseModel):
         )
 
 
-class MessageList(BaseModel):
+class MessageList(Frozen):
     items: list[MessageView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
     later: str | None = Field(
@@ -113,7 +114,7 @@ class MessageList(BaseModel):
     )
 
 
-class ConversationView(BaseModel):
+class ConversationView(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     conversation: str = Field(description="Good as the address of a conversation")
@@ -147,14 +148,12 @@ class ConversationView(BaseModel):
         )
 
 
-class ConversationList(BaseModel):
+class ConversationList(Frozen):
     items: list[ConversationView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class ReadRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ReadRequest(Strict):
     message_id: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description="The last message that was seen; the last there is if not said"
     )

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from retorno.frozen import Frozen, Strict
 from retorno.telemarketing.assignments.model import State
 from retorno.telemarketing.assignments.worklist import Listed
 
 
-class CustomerBrief(BaseModel):
+class CustomerBrief(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     customer_id: str
@@ -21,7 +22,7 @@ class CustomerBrief(BaseModel):
     mobile: str | None
 
 
-class WorklistRow(BaseModel):
+class WorklistRow(Frozen):
     customer: CustomerBrief | None = Field(description="null where they were deleted since")
     customer_id: str
     state: State
@@ -51,7 +52,7 @@ class WorklistRow(BaseModel):
         )
 
 
-class Counts(BaseModel):
+class Counts(Frozen):
     model_config = ConfigDict(from_attributes=True)
 
     not_acted: int
@@ -59,7 +60,7 @@ class Counts(BaseModel):
     concluded: int
 
 
-class Worklist(BaseModel):
+class Worklist(Frozen):
     items: list[WorklistRow] = Field(
         description="Who is due first, then by priority, then the oldest; of those concluded "
         "the last first"
@@ -68,7 +69,5 @@ class Worklist(BaseModel):
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
 
-class NextRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NextRequest(Strict):
     campaign: Annotated[str, Field(min_length=1, max_length=60)]

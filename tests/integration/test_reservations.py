@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import boto3
 import pytest
 
-from retorno.agents.model import UNANSWERED_PAUSE, AgentDraft, Hold, HoldKind, State, Wish
+from retorno.agents.model import AgentDraft, Hold, HoldKind, State, Wish, unanswered_pause
 from retorno.agents.service import Agents, Availability, Reservations
 from retorno.agents.store import AgentStore
 from retorno.dynamodb import RefusedTogether, write_together
@@ -90,12 +90,12 @@ def test_who_did_not_answer_may_be_paused_as_they_are_released(
 ) -> None:
     people = Agents(store, NumberPlan("BR"))
     hold(reservations, "ana", an_offer("o", 30), 10)
-    reservations.release("ana", "another", at(15), UNANSWERED_PAUSE)
-    reservations.release("ana", "o", at(40), UNANSWERED_PAUSE)
-    assert people.one("ana").presence.wish == UNANSWERED_PAUSE
+    reservations.release("ana", "another", at(15), unanswered_pause())
+    reservations.release("ana", "o", at(40), unanswered_pause())
+    assert people.one("ana").presence.wish == unanswered_pause()
     hold(reservations, "bia", an_offer("p", 30), 10)
     people.ask("bia", Wish(state=State.OFFLINE), at(12))
-    reservations.release("bia", "p", at(15), UNANSWERED_PAUSE)
+    reservations.release("bia", "p", at(15), unanswered_pause())
     assert people.one("bia").presence.wish.state is State.OFFLINE
 
 

@@ -15,7 +15,6 @@ from retorno.telemarketing.setup.model import (
     MAX_PLACEHOLDERS,
     MAX_SCRIPT_LENGTH,
     PLACEHOLDERS,
-    USUAL,
     ActionType,
     ActionTypeDraft,
     Campaign,
@@ -27,6 +26,7 @@ from retorno.telemarketing.setup.model import (
     Outcome,
     OutcomeDraft,
     OutcomeFlag,
+    all_usual,
     filled,
     usual,
 )
@@ -276,7 +276,7 @@ def test_the_usual_ones_are_what_people_might_write() -> None:
     for kind, draft in kinds:
         for entry in usual(kind).values():
             assert draft.model_validate(entry.model_dump())
-    assert len({(entry.list_name, entry.key) for entry in USUAL}) == len(USUAL)
+    assert len({(entry.list_name, entry.key) for entry in all_usual()}) == len(all_usual())
 
 
 class TestCriteria:

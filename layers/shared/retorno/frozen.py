@@ -21,6 +21,10 @@ class Frozen(BaseModel):
         return super().model_rebuild(**options | {"_parent_namespace_depth": 0})
 
 
+# As for an adapter of any other type.
+DEFERRED = ConfigDict(defer_build=True)
+
+
 class Strict(Frozen):
     """Refuses what it has no field for."""
 

@@ -136,8 +136,9 @@ class Wish(Frozen):
         return reason
 
 
-# What an agent is whose telephone rang and was not picked up: whoever is away cannot say so.
-UNANSWERED_PAUSE = Wish(state=State.PAUSED, reason="Não atendeu o telefone")
+def unanswered_pause() -> Wish:
+    """Of an agent whose telephone rang and was not picked up: whoever is away cannot say so."""
+    return Wish(state=State.PAUSED, reason="Não atendeu o telefone")
 
 
 class HoldKind(StrEnum):

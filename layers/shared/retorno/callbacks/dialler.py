@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from retorno import clock
-from retorno.agents.model import UNANSWERED_PAUSE, Agent, Hold, HoldKind
+from retorno.agents.model import Agent, Hold, HoldKind, unanswered_pause
 from retorno.agents.model import Stored as StoredAgent
 from retorno.agents.service import Reservations, reservations
 from retorno.calendars import DAY, place_of
@@ -452,7 +452,7 @@ class Dialler:
         now = self._clock()
         dial_id = contact.dial_id or ""
         # First, or the contact might be theirs again at once.
-        self._agents.release(contact.dial_agent or "", dial_id, now, UNANSWERED_PAUSE)
+        self._agents.release(contact.dial_agent or "", dial_id, now, unanswered_pause())
         self._contacts.change(contact.contact_id, lambda it: not_rung(it, dial_id, now), now)
         self._forget_dial(contact)
 

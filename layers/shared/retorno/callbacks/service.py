@@ -388,16 +388,13 @@ def _end_of(news: PartNews) -> State:
     return State.RETURNED if news.part else State.CANCELLED
 
 
-# Who was promised a time is called then, however often they were called before.
-AS_PROMISED = Pace(max_calls_a_day=MAX_CALLS_A_DAY, min_gap_minutes=1)
-
-
 def pace_of(contact: Contact, campaigns: Mapping[str, Campaign]) -> Pace:
     """What a contact's calls go by: the usual in a queue's list, and in a campaign that is no
     more.
     """
     if contact.list_name.startswith(PROMISES):
-        return AS_PROMISED
+        # They are called then, however often they were called before.
+        return Pace(max_calls_a_day=MAX_CALLS_A_DAY, min_gap_minutes=1)
     return campaigns.get(contact.list_name, Pace())
 
 

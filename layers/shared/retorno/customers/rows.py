@@ -28,7 +28,7 @@ from retorno.customers.model import (
     name_of,
 )
 from retorno.errors import InvalidInput
-from retorno.frozen import Frozen
+from retorno.frozen import DEFERRED, Frozen
 from retorno.imports.model import Problem, Row, Vocabulary
 from retorno.phone import NumberPlan
 from retorno.text import fold
@@ -62,10 +62,10 @@ VOCABULARY = Vocabulary(COLUMNS, required=[["name"]])
 # The namespace of the ids of imported customers: one file makes the same ones wherever it goes.
 NAMESPACE = UUID("3e0e5f3c-6c1e-5d0b-9d3f-0a6f4c1d7b52")
 
-_TEXT: TypeAdapter[str] = TypeAdapter(Text)
+_TEXT: TypeAdapter[str] = TypeAdapter(Text, config=DEFERRED)
 _READERS: Mapping[str, TypeAdapter[Any]] = {
-    "document": TypeAdapter(Document),
-    "tags": TypeAdapter(Tags),
+    "document": TypeAdapter(Document, config=DEFERRED),
+    "tags": TypeAdapter(Tags, config=DEFERRED),
 }
 _NUMBERS = frozenset(
     f"{whose}{line}" for whose in ("", "branch_", "contact_") for line in ("phone", "mobile")

@@ -1,7 +1,8 @@
 """Dispositions: the words that operators sum a call up in, and what each of them means."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -51,28 +52,33 @@ class Disposition(Meaning):
     code: Code
 
 
-def _usual(code: str, label: str, *flags: Flag) -> Disposition:
+def _disposition(code: str, label: str, *flags: Flag) -> Disposition:
     return Disposition(code=code, label=label, flags=frozenset(flags))
 
 
 _SPOKE = (Flag.HUMAN_ANSWERED, Flag.CUSTOMER_CONTACT)
 
-# What a new deployment begins with; any of them can be changed or retired, and others added.
-USUAL = (
-    _usual("resolvido", "Resolvido com o cliente", *_SPOKE, Flag.FINAL),
-    _usual("venda", "Venda realizada", *_SPOKE, Flag.SALE, Flag.FINAL),
-    _usual("ligar_depois", "Pediu para ligar depois", *_SPOKE, Flag.CALLBACK_WANTED),
-    _usual("sem_interesse", "Sem interesse", *_SPOKE, Flag.NOT_INTERESTED, Flag.FINAL),
-    _usual("nao_ligar", "Pediu para não ligar mais", *_SPOKE, Flag.DO_NOT_CALL, Flag.FINAL),
-    _usual("outra_pessoa", "Outra pessoa atendeu", Flag.HUMAN_ANSWERED),
-    _usual("numero_errado", "Número errado", Flag.HUMAN_ANSWERED, Flag.FINAL),
-    _usual("caixa_postal", "Caiu na caixa postal", Flag.VOICEMAIL),
-    _usual("nao_atendeu", "Ninguém atendeu"),
-    _usual("queda", "A ligação caiu"),
-)
+
+@cache
+def usual() -> Sequence[Disposition]:
+    """What a new deployment begins with; any can be changed or retired, and others added."""
+    return (
+        _disposition("resolvido", "Resolvido com o cliente", *_SPOKE, Flag.FINAL),
+        _disposition("venda", "Venda realizada", *_SPOKE, Flag.SALE, Flag.FINAL),
+        _disposition("ligar_depois", "Pediu para ligar depois", *_SPOKE, Flag.CALLBACK_WANTED),
+        _disposition("sem_interesse", "Sem interesse", *_SPOKE, Flag.NOT_INTERESTED, Flag.FINAL),
+        _disposition(
+            "nao_ligar", "Pediu para não ligar mais", *_SPOKE, Flag.DO_NOT_CALL, Flag.FINAL
+        ),
+        _disposition("outra_pessoa", "Outra pessoa atendeu", Flag.HUMAN_ANSWERED),
+        _disposition("numero_errado", "Número errado", Flag.HUMAN_ANSWERED, Flag.FINAL),
+        _disposition("caixa_postal", "Caiu na caixa postal", Flag.VOICEMAIL),
+        _disposition("nao_atendeu", "Ninguém atendeu"),
+        _disposition("queda", "A ligação caiu"),
+    )
 
 
 def listed(changed: Iterable[Disposition]) -> list[Disposition]:
     """The usual ones with what was changed and added, by label."""
-    by_code = {each.code: each for each in (*USUAL, *changed)}
+    by_code = {each.code: each for each in (*usual(), *changed)}
     return sorted(by_code.values(), key=lambda each: each.label.casefold())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from retorno.dispositions.model import USUAL, Disposition, listed
+from retorno.dispositions.model import Disposition, listed, usual
 from retorno.dispositions.store import MAX_LISTED, DispositionStore
 from retorno.errors import Conflict, InvalidInput, NotFound
 from retorno.settings import DispositionSettings
@@ -22,7 +22,7 @@ class Dispositions:
         Raises Conflict where the list is full, Unavailable.
         """
         changed = self._store.all()
-        is_new = disposition.code not in {each.code for each in (*changed, *USUAL)}
+        is_new = disposition.code not in {each.code for each in (*changed, *usual())}
         if is_new and len(listed(changed)) >= MAX_LISTED:
             raise Conflict(f"there are {MAX_LISTED} dispositions: change one of them")
         self._store.put(disposition)
@@ -42,8 +42,8 @@ class Dispositions:
         return found
 
     def _find(self, code: str) -> Disposition:
-        usual = next((each for each in USUAL if each.code == code), None)
-        found = self._store.get(code) or usual
+        known = next((each for each in usual() if each.code == code), None)
+        found = self._store.get(code) or known
         if found is None:
             raise NotFound("there is no such disposition")
         return found

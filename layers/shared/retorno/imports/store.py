@@ -27,6 +27,7 @@ from retorno.dynamodb import (
     write_together,
 )
 from retorno.errors import Unavailable
+from retorno.frozen import DEFERRED
 from retorno.imports.model import (
     Chunk,
     Counts,
@@ -49,7 +50,7 @@ KEPT = timedelta(days=30)
 URL_LIFETIME = timedelta(hours=1)
 
 COUNTS = tuple(field.name for field in fields(Counts))
-REPORTS = TypeAdapter(list[RowReport])
+REPORTS = TypeAdapter(list[RowReport], config=DEFERRED)
 
 
 class JobItem(Model):

@@ -4,17 +4,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from retorno.frozen import Frozen
 from retorno.imports.model import Export, Import, Outcome, Problem, State, Task
 from retorno.imports.service import ReportPage
 
 
-class ImportRequest(BaseModel):
+class ImportRequest(Frozen):
     size: int = Field(ge=1, alias="bytes", description="The length of the file, just so")
 
 
-class ImportView(BaseModel):
+class ImportView(Frozen):
     import_id: str
     state: State
     reason: str | None = Field(description="Why it failed")
@@ -40,14 +41,14 @@ class NewImportView(ImportView):
     upload_url: str = Field(description="Where to PUT the file, within an hour")
 
 
-class RowView(BaseModel):
+class RowView(Frozen):
     row: int = Field(description="As in the file, whose header is row 1; of a job one by one")
     outcome: Outcome
     customer_id: str | None
     problems: list[Problem] = Field(description="What of the row was not taken")
 
 
-class ReportView(BaseModel):
+class ReportView(Frozen):
     items: list[RowView]
     cursor: str | None = Field(description="Where the next page begins; null at the end")
 
@@ -65,7 +66,7 @@ class ReportView(BaseModel):
         return cls(items=items, cursor=cursor)
 
 
-class ExportView(BaseModel):
+class ExportView(Frozen):
     export_id: str
     state: State
     created_at: datetime
@@ -80,7 +81,7 @@ class ExportView(BaseModel):
         return cls.model_validate({**shown, "download_url": download_url, **more})
 
 
-class JobView(BaseModel):
+class JobView(Frozen):
     """Work on many customers, page by page."""
 
     job_id: str

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel
-
 from retorno.dialling.model import Asker
 from retorno.errors import (
     Conflict,
@@ -17,6 +15,7 @@ from retorno.errors import (
     SessionOver,
     Unavailable,
 )
+from retorno.frozen import Frozen
 from retorno.kept_payloads import KeptPayloads
 from retorno.messages import whatsapp
 from retorno.messages.model import (
@@ -406,7 +405,7 @@ class MessagePage:
     later: Position | None
 
 
-class ConversationSummary(BaseModel):
+class ConversationSummary(Frozen):
     """What a conversation is now, in short."""
 
     conversation: str

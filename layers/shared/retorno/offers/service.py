@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from retorno import clock
-from retorno.agents.model import UNANSWERED_PAUSE, HoldKind, Stored, Wish
+from retorno.agents.model import HoldKind, Stored, Wish, unanswered_pause
 from retorno.agents.model import State as Presence
 from retorno.agents.service import Agents, Reservations, agents, reservations
 from retorno.calls.model import Call, CallRules
@@ -298,7 +298,7 @@ class Offers:
 
     def _not_picked_up(self, known: Waiting, offer: Offer, now: datetime) -> None:
         ended = offer.ended(State.FAILED, now, NOT_PICKED_UP)
-        self._give_back(known, ended, now, UNANSWERED_PAUSE)
+        self._give_back(known, ended, now, unanswered_pause())
 
     def _look_up(self, known: Waiting, offer: Offer, now: datetime) -> None:
         """Asks what became of an order to connect of which nothing was heard."""

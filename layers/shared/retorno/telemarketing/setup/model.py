@@ -2,10 +2,11 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import (
@@ -235,51 +236,57 @@ def _reason(code: str, name: str, retry_minutes: int) -> NoContactReason:
 
 _SPOKE, _FINAL = OutcomeFlag.CONTACT, OutcomeFlag.FINAL
 
-# What a new deployment begins with; any of them can be changed or retired, and others added. They
-# are in no table until they are changed, so nothing could say whether history knows them: all are
-# taken to be used.
-USUAL: tuple[Listed, ...] = (
-    _action_type(
-        "oferta",
-        "Oferta por telefone",
-        "Olá, {customer.first_name}! Aqui é {agent.name}. Tudo bem?\n"
-        "Estou ligando por causa da nossa campanha {campaign.name}. Posso contar em um minuto?\n\n"
-        "Se agora não for uma boa hora: qual é o melhor dia e horário para eu ligar de novo?",
-    ),
-    _action_type(
-        "pos_venda",
-        "Pós-venda",
-        "Olá, {customer.first_name}! Aqui é {agent.name}.\n"
-        "Quero saber como foi a sua compra. Chegou tudo certo? De 0 a 10, que nota você dá?\n\n"
-        "Ficou alguma dúvida em que eu possa ajudar?",
-    ),
-    _action_type(
-        "cadastro",
-        "Atualização de cadastro",
-        "Olá, {customer.first_name}! Aqui é {agent.name}.\n"
-        "Ligo para conferir o seu cadastro. Você ainda está em {customer.city}?\n"
-        "Seus telefones e e-mail continuam os mesmos?",
-    ),
-    _outcome("venda", "Venda realizada", _SPOKE, OutcomeFlag.SALE, _FINAL),
-    _outcome("em_negociacao", "Em negociação", _SPOKE),
-    _outcome("ligar_depois", "Pediu para ligar depois", _SPOKE),
-    _outcome("ja_tem", "Já comprou ou já tem", _SPOKE, _FINAL),
-    _outcome("sem_interesse", "Sem interesse", _SPOKE, OutcomeFlag.NOT_INTERESTED, _FINAL),
-    _outcome("fora_do_perfil", "Fora do perfil", _SPOKE, _FINAL),
-    _outcome("nao_ligar", "Pediu para não ligar mais", _SPOKE, OutcomeFlag.DO_NOT_CALL, _FINAL),
-    _outcome("numero_errado", "Número errado", _FINAL),
-    _reason("nao_atendeu", "Ninguém atendeu", 120),
-    _reason("ocupado", "Ocupado", 15),
-    _reason("caixa_postal", "Caixa postal", 240),
-    _reason("desligado", "Desligado ou fora de área", 240),
-    _reason("ausente", "A pessoa não estava", 180),
-    _reason("queda", "A ligação caiu", 5),
-)
+
+@cache
+def all_usual() -> Sequence[Listed]:
+    """What a new deployment begins with; any of them can be changed or retired, and others added.
+
+    They are in no table until they are changed, so nothing could say whether history knows them:
+    all are taken to be used.
+    """
+    return (
+        _action_type(
+            "oferta",
+            "Oferta por telefone",
+            "Olá, {customer.first_name}! Aqui é {agent.name}. Tudo bem?\n"
+            "Estou ligando por causa da nossa campanha {campaign.name}. "
+            "Posso contar em um minuto?\n\n"
+            "Se agora não for uma boa hora: qual é o melhor dia e horário para eu ligar de novo?",
+        ),
+        _action_type(
+            "pos_venda",
+            "Pós-venda",
+            "Olá, {customer.first_name}! Aqui é {agent.name}.\n"
+            "Quero saber como foi a sua compra. Chegou tudo certo? De 0 a 10, que nota você dá?\n\n"
+            "Ficou alguma dúvida em que eu possa ajudar?",
+        ),
+        _action_type(
+            "cadastro",
+            "Atualização de cadastro",
+            "Olá, {customer.first_name}! Aqui é {agent.name}.\n"
+            "Ligo para conferir o seu cadastro. Você ainda está em {customer.city}?\n"
+            "Seus telefones e e-mail continuam os mesmos?",
+        ),
+        _outcome("venda", "Venda realizada", _SPOKE, OutcomeFlag.SALE, _FINAL),
+        _outcome("em_negociacao", "Em negociação", _SPOKE),
+        _outcome("ligar_depois", "Pediu para ligar depois", _SPOKE),
+        _outcome("ja_tem", "Já comprou ou já tem", _SPOKE, _FINAL),
+        _outcome("sem_interesse", "Sem interesse", _SPOKE, OutcomeFlag.NOT_INTERESTED, _FINAL),
+        _outcome("fora_do_perfil", "Fora do perfil", _SPOKE, _FINAL),
+        _outcome("nao_ligar", "Pediu para não ligar mais", _SPOKE, OutcomeFlag.DO_NOT_CALL, _FINAL),
+        _outcome("numero_errado", "Número errado", _FINAL),
+        _reason("nao_atendeu", "Ninguém atendeu", 120),
+        _reason("ocupado", "Ocupado", 15),
+        _reason("caixa_postal", "Caixa postal", 240),
+        _reason("desligado", "Desligado ou fora de área", 240),
+        _reason("ausente", "A pessoa não estava", 180),
+        _reason("queda", "A ligação caiu", 5),
+    )
 
 
 def usual(kind: type[T]) -> dict[str, T]:
     """By code."""
-    return {entry.key: entry for entry in USUAL if isinstance(entry, kind)}
+    return {entry.key: entry for entry in all_usual() if isinstance(entry, kind)}
 
 
 # --- Campaigns ------------------------------------------------------------------------------------

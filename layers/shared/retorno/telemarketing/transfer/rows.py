@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from retorno.customers.model import Customer, Document, Sought, Text
 from retorno.errors import InvalidInput
-from retorno.frozen import Frozen
+from retorno.frozen import DEFERRED, Frozen
 from retorno.imports.model import Problem, Row, Vocabulary
 from retorno.phone import NumberPlan
 from retorno.telemarketing.assignments.model import AgentName, Entry, Priority
@@ -100,12 +100,12 @@ _DAY_FIRST = re.compile(
 _YEAR_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}(?P<time>[T ]\d{2}:?\d{2}.*)?", re.ASCII)
 YEARS = range(1970, 2200)
 
-_TEXT: TypeAdapter[str] = TypeAdapter(Text)
-_DOCUMENT: TypeAdapter[str | None] = TypeAdapter(Document)
-_AGENT: TypeAdapter[str] = TypeAdapter(AgentName)
-_PRIORITY: TypeAdapter[int] = TypeAdapter(Priority)
-_VALUE: TypeAdapter[Decimal] = TypeAdapter(Value)
-_CONVERSATION: TypeAdapter[str] = TypeAdapter(Conversation)
+_TEXT: TypeAdapter[str] = TypeAdapter(Text, config=DEFERRED)
+_DOCUMENT: TypeAdapter[str | None] = TypeAdapter(Document, config=DEFERRED)
+_AGENT: TypeAdapter[str] = TypeAdapter(AgentName, config=DEFERRED)
+_PRIORITY: TypeAdapter[int] = TypeAdapter(Priority, config=DEFERRED)
+_VALUE: TypeAdapter[Decimal] = TypeAdapter(Value, config=DEFERRED)
+_CONVERSATION: TypeAdapter[str] = TypeAdapter(Conversation, config=DEFERRED)
 
 
 class LinkTold(Frozen):
