@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.tables import spread, table
@@ -77,26 +78,29 @@ def measure(logical_id: str, stack: Stack) -> Sequence[Turn]:
     ]
 
 
-def row(name: str, starts: Sequence[ColdStart], ratios: Sequence[float]) -> Sequence[str]:
+def ratios(turns: Sequence[Turn]) -> Sequence[float]:
+    return [turn.own.both / turn.bare.both for turn in turns]
+
+
+def row(name: str, starts: Sequence[ColdStart], of_bare: Sequence[float]) -> Sequence[str]:
     return (
         name,
         spread([each.start for each in starts], 0),
         spread([each.first for each in starts], 0),
         spread([each.both for each in starts], 0),
-        spread(ratios),
+        spread(of_bare),
     )
 
 
 def main(logical_ids: Sequence[str]) -> None:
-    """Of all functions where none is named."""
+    """Of all functions where none is named; those that are nearest to the bare one first."""
     with tempfile.TemporaryDirectory() as home, cloud.running(Path(home)) as stack:
         turns = {each: measure(each, stack) for each in logical_ids or sorted(functions())}
-    bare = [turn.bare for each in turns.values() for turn in each]
-    rows = [row("the bare one", bare, [])]
-    for name, each in turns.items():
-        own = [turn.own for turn in each]
-        rows.append(row(name, own, [turn.own.both / turn.bare.both for turn in each]))
+    rows = [row("the bare one", [turn.bare for each in turns.values() for turn in each], [])]
+    for name, each in sorted(turns.items(), key=lambda item: median(ratios(item[1]))):
+        rows.append(row(name, [turn.own for turn in each], ratios(each)))
     print(table(TITLES, rows))
+    print(f"The median of functions: {median(median(ratios(each)) for each in turns.values()):.2f}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_what_is_told_in_part_is_trouble(monkeypatch: pytest.MonkeyPatch) -> Non
         def send_message_batch(self, **_: Any) -> dict[str, Any]:
             return {"Successful": [], "Failed": [{"Id": "0"}]}
 
-    monkeypatch.setattr("retorno.work.boto3.client", lambda service: Full())
+    monkeypatch.setattr("retorno.work.aws.client", lambda service: Full())
     with pytest.raises(Unavailable):
         WorkQueue("https://queue.example").send_all([{"call_id": "1"}], BEGINNING)
 

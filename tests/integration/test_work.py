@@ -25,7 +25,7 @@ class Sqs:
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Sqs:
     fake = Sqs()
-    monkeypatch.setattr("retorno.work.boto3.client", lambda service: fake)
+    monkeypatch.setattr("retorno.work.aws.client", lambda service: fake)
     return fake
 
 

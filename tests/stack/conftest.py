@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import boto3
 import pytest
 
 from local import aws, cloud
 from local.stack import Stack
+from retorno.aws import session
 from retorno.dynamodb import shared_client
 from tests.support.api import Api
 
@@ -80,6 +80,6 @@ def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint_url)
     # Another test's know its own keys.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr("retorno.aws.session", cache(session.__wrapped__))
     monkeypatch.setattr("retorno.dynamodb.shared_client", cache(shared_client.__wrapped__))
     return aws.session().client("dynamodb", endpoint_url=stack.endpoint_url)

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import NotFound, Unavailable
 
 # A queue asks again: what Connect does not answer soon waits there, and not here. It takes few
@@ -30,7 +30,7 @@ class ConnectContacts:
 
     @functools.cached_property
     def _client(self) -> Any:
-        return boto3.client("connect", config=CONFIG)
+        return aws.client("connect", config=CONFIG)
 
     def contact(self, contact_id: str) -> Mapping[str, Any]:
         """DescribeContact's `Contact`. Raises NotFound, Unavailable."""

@@ -9,7 +9,6 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,6 +18,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+from retorno import aws
 from retorno.clock import Clock
 from retorno.telephony.amazon_connect import AmazonConnect
 from retorno.telephony.dial_http import call_id_in
@@ -35,7 +35,7 @@ TOKEN_LASTS = timedelta(days=7) - timedelta(hours=1)
 
 @functools.cache
 def client() -> Any:
-    return boto3.client("connect", config=CONFIG)
+    return aws.client("connect", config=CONFIG)
 
 
 class ConnectDialler:

@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -19,6 +18,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from retorno import aws
 from retorno.errors import Unavailable
 from retorno.times import stamp
 
@@ -56,7 +56,7 @@ def shared_client(read_timeout_seconds: float) -> Any:
     """One for all tables. PynamoDB would make each model one of its own, and a session with it:
     for eight tables that was as long as the rest of a cold start.
     """
-    return boto3.client(
+    return aws.client(
         "dynamodb",
         config=Config(
             # PynamoDB made the requests: they are valid.

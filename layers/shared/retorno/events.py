@@ -4,10 +4,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import Unavailable
 from retorno.frozen import Frozen
 
@@ -34,7 +34,7 @@ class EventBus:
 
     @cached_property
     def _client(self) -> Any:
-        return boto3.client("events", config=CONFIG)
+        return aws.client("events", config=CONFIG)
 
     def publish(self, event: Event) -> None:
         """Raises Unavailable where it may not have been told."""

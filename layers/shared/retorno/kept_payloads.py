@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import Unavailable
 
 
@@ -24,7 +24,7 @@ class KeptPayloads:
 
     @cached_property
     def _client(self) -> Any:
-        return boto3.client("s3")
+        return aws.client("s3")
 
     def keep(self, provider: str, payload: bytes, now: datetime) -> None:
         """Raises Unavailable."""

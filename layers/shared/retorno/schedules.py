@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import Unavailable
 
 # Somebody waits for the answer; and what is not made now is made by whoever looks after it.
@@ -31,7 +31,7 @@ class Schedules:
 
     @cached_property
     def _client(self) -> Any:
-        return boto3.client("scheduler", config=CONFIG)
+        return aws.client("scheduler", config=CONFIG)
 
     def put(self, name: str, at: datetime, message: Mapping[str, str]) -> None:
         """Has a message sent within the minute after `at`; made again, it stays as it is.

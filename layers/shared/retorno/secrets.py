@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import (
     GetParameterError,
     TransformParameterError,
 )
 
+from retorno import aws
 from retorno.errors import Conflict, Unavailable
 
 # A rotated secret is known everywhere after so long; until then, the one before still holds.
@@ -40,7 +40,7 @@ def credential(name: str, field: str) -> str:
 @cache
 def provider() -> SecretsProvider:
     # It would make a session of its own, which reads again what boto3's has read.
-    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
+    return SecretsProvider(boto3_client=aws.client("secretsmanager"))
 
 
 def _kept(name: str) -> Mapping[str, Any]:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import Unavailable
 from retorno.times import read_stamp, stamp
 
@@ -31,7 +31,7 @@ class WorkQueue:
 
     @cached_property
     def _sqs(self) -> Any:
-        return boto3.client("sqs")
+        return aws.client("sqs")
 
     def send(self, message: Mapping[str, str], now: datetime, at: datetime | None = None) -> None:
         """Has it delivered at a moment, or at once, and no sooner. Raises Unavailable."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
@@ -17,6 +16,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
+from retorno import aws
 from retorno.calls.model import (
     LATEST_COUNTS,
     Fact,
@@ -428,7 +428,7 @@ class DeferredCalls:
 
     @functools.cached_property
     def _client(self) -> Any:
-        return boto3.client("sqs")
+        return aws.client("sqs")
 
     def send(self, calls: Mapping[str, Facts]) -> None:
         """Raises Unavailable."""

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter
@@ -17,6 +16,7 @@ from pynamodb.attributes import JSONAttribute, ListAttribute, NumberAttribute, U
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
+from retorno import aws
 from retorno.dynamodb import (
     Refused,
     RefusedTogether,
@@ -302,7 +302,7 @@ class FileStore:
     @functools.cached_property
     def _client(self) -> Any:
         # The signature that a bucket's own region asks for.
-        return boto3.client("s3", config=Config(signature_version="s3v4"))
+        return aws.client("s3", config=Config(signature_version="s3v4"))
 
     def upload_url(self, kind: str, import_id: str, size: int) -> str:
         """Where a file of just that many bytes may be put, for an hour."""
@@ -378,7 +378,7 @@ class Queue:
 
     @functools.cached_property
     def _client(self) -> Any:
-        return boto3.client("sqs")
+        return aws.client("sqs")
 
     def send_chunk(self, chunk: Chunk) -> None:
         """Raises Unavailable."""

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import Unavailable
 from retorno.persons import Erased, Person
 
@@ -38,7 +38,7 @@ class Bucket:
     def _client(self) -> Any:
         # The signature that a bucket's own region asks for.
         config = Config(signature_version="s3v4", max_pool_connections=READERS)
-        return boto3.client("s3", config=config)
+        return aws.client("s3", config=config)
 
     def naming(self, pattern: re.Pattern[bytes]) -> Iterator[str]:
         """The keys of objects that hold what is looked for. Raises Unavailable."""

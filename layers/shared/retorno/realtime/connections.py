@@ -3,10 +3,10 @@
 from functools import cached_property
 from typing import Any, Protocol
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retorno import aws
 from retorno.errors import Unavailable
 
 # As many posts at once as threads of whoever posts.
@@ -39,7 +39,7 @@ class ApiGatewayConnections:
 
     @cached_property
     def _api(self) -> Any:
-        return boto3.client("apigatewaymanagementapi", endpoint_url=self._url, config=CONFIG)
+        return aws.client("apigatewaymanagementapi", endpoint_url=self._url, config=CONFIG)
 
     def post(self, connection_id: str, message: str) -> None:
         try:
