@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retorno import clock
-from retorno.personal_data.service import Fulfilment, fulfilment
+from retorno.personal_data.fulfilment import Fulfilment, fulfilment
 from retorno.settings import FulfilPersonalDataSettings
 
 processor = BatchProcessor(event_type=EventType.SQS)

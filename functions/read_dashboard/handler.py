@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.read_dashboard.schema import DashboardView
 from retorno import clock
 from retorno.dashboard.model import Grouping, Wanted
-from retorno.dashboard.service import Dashboard, dashboard_reader
+from retorno.dashboard.reader import Dashboard, dashboard_reader
 from retorno.errors import NotAllowed
 from retorno.http import LEADERS, Api, Day
 from retorno.imports.reading import write

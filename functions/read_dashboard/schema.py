@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from retorno.dashboard.figures import Figures
 from retorno.dashboard.model import ALL_SECTIONS, Grouping, Wanted
-from retorno.dashboard.service import Report
+from retorno.dashboard.reader import Report
 from retorno.frozen import Frozen
 from retorno.settings import DashboardSettings, ServiceLevelOf
 

@@ -29,7 +29,7 @@ LARGE = {
     "phonenumbers.carrier": set(),
     "phonenumbers.geocoder": set(),
     "phonenumbers.timezone": set(),
-    "retorno.realtime.sights": {"PublishUpdates", "ManagePersonalData", "FulfilPersonalData"},
+    "retorno.realtime.sights": {"PublishUpdates", "FulfilPersonalData"},
 }
 
 

@@ -17,8 +17,8 @@ from retorno.callbacks.store import ContactStore
 from retorno.calling_rules.model import Purpose
 from retorno.calls.model import CallRules
 from retorno.calls.service import CallReview
-from retorno.dashboard import service
-from retorno.dashboard.service import dashboard_reader
+from retorno.dashboard import reader
+from retorno.dashboard.reader import dashboard_reader
 from retorno.errors import Unavailable
 from retorno.offers.model import Offer, Waiting
 from retorno.offers.model import State as OfferState
@@ -448,9 +448,9 @@ def test_too_many_groups_are_refused_and_not_cut_off(
     board: Wallboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_morning(board)
-    monkeypatch.setattr(service, "MAX_ROWS", 2)
+    monkeypatch.setattr(reader, "MAX_ROWS", 2)
     assert len(board.groups(group_by="agent")) == 2
-    monkeypatch.setattr(service, "MAX_ROWS", 1)
+    monkeypatch.setattr(reader, "MAX_ROWS", 1)
     assert board.ask(group_by="agent").status == 422
 
 

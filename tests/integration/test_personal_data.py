@@ -479,7 +479,7 @@ def lifted_in_a_look(company: Company) -> bool:
             company.takes("hold", KEY)
         hold(item)
 
-    with patch("retorno.personal_data.service.keep", late):
+    with patch("retorno.personal_data.fulfilment.keep", late):
         company.takes("hold", KEY)
     shown = company.admin(f"GET {HOLD}", number=JOANA.number)
     return shown.body["lifted_at"] is not None

@@ -2,5 +2,5 @@
 
 import gc
 
-# What is loaded stays: to look it through for garbage, fifty times, took a twentieth of a cold start.
+# What is loaded stays: to look it through for garbage, fifty times, is a twentieth of a cold start.
 gc.set_threshold(50_000)

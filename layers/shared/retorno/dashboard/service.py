@@ -1,21 +1,17 @@
 """Counting what happens, and showing what was counted."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from retorno.agents.service import TimesPast, times_past
 from retorno.callbacks.service import ContactsKept, contacts_kept
 from retorno.calls.service import CallReader, call_reader
 from retorno.changes import Change, Kind
-from retorno.counters.model import Amounts, Cell, Contribution, Told
+from retorno.counters.model import Contribution, Told
 from retorno.counters.store import Counters
-from retorno.dashboard.figures import NAMES, Figures, Gauges
-from retorno.dashboard.model import Wanted
-from retorno.dashboard.rows import ALL, NOW, cell_now, cell_of_day
+from retorno.dashboard.figures import NAMES
+from retorno.dashboard.rows import ALL
 from retorno.dashboard.sources import (
     CountingRules,
     of_call,
@@ -26,18 +22,14 @@ from retorno.dashboard.sources import (
     of_quotes,
     of_stretch,
 )
-from retorno.errors import InvalidInput
 from retorno.offers.service import OffersMade, offers_made
 from retorno.promises.service import PromisesMade, promises_made
 from retorno.quotes.model import QuotesOfCall
 from retorno.quotes.service import QuoteReader, quote_reader
 from retorno.recovery.service import PartFollowing, part_following
-from retorno.settings import AggregateMetricsSettings, CounterSettings
+from retorno.settings import AggregateMetricsSettings
 from retorno.times import stamp
 from retorno.waits.service import WaitCounting, wait_counting
-
-# What is read while someone waits: some ten megabytes of rows.
-MAX_ROWS = 10_000
 
 # The key attributes of the items of each kind, as far as they tell one from another.
 KEYS: Mapping[Kind, tuple[str, ...]] = {
@@ -167,66 +159,6 @@ def _source(kind: Kind, key: Key) -> str:
     return f"{ALL}#{kind}#{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Groups are those of which anything was counted: by time, or by name. `now` is of all or of a
-    queue, and None of an agent.
-    """
-
-    total: Figures
-    groups: Mapping[str, Figures]
-    now: Gauges | None
-
-
-@dataclass(frozen=True, slots=True)
-class Today:
-    """The company's day so far, and how things stand."""
-
-    day: date
-    figures: Figures
-    now: Gauges
-
-
-class Dashboard:
-    """Shows what was counted."""
-
-    def __init__(self, counters: Counters, zone: ZoneInfo) -> None:
-        self._counters = counters
-        self._zone = zone
-
-    def today(self, now: datetime) -> Today:
-        """In two reads of a row each. Raises Unavailable."""
-        day = now.astimezone(self._zone).date()
-        amounts = self._counters.row(cell_of_day(day, None, None))
-        return Today(day, Figures.read(amounts), self._now(None))
-
-    def report(self, wanted: Wanted) -> Report:
-        """Raises InvalidInput where there are too many groups to read while someone waits;
-        Unavailable.
-        """
-        days = wanted.days
-        rows = self._counters.some(days) if days else self._rows(*wanted.cells)
-        everything = Counter[str]()
-        for _, amounts in rows:
-            everything.update(amounts)
-        of_groups = self._rows(*wanted.side_by_side) if wanted.side_by_side else rows
-        groups = wanted.sums(of_groups) if wanted.group_by else {}
-        return Report(
-            total=Figures.read(everything),
-            groups={group: Figures.read(sums) for group, sums in groups.items()},
-            now=None if wanted.agent is not None else self._now(wanted.queue),
-        )
-
-    def _rows(self, first: Cell, last: Cell) -> Sequence[tuple[str, Amounts]]:
-        rows = self._counters.rows(first, last, MAX_ROWS + 1)
-        if len(rows) > MAX_ROWS:
-            raise InvalidInput("from", "gives too many groups: ask for fewer days")
-        return rows
-
-    def _now(self, queue: str | None) -> Gauges:
-        return Gauges.read(NOW, self._counters.row(cell_now(queue)))
-
-
 def counting(settings: AggregateMetricsSettings) -> Counting:
     records = Records(
         calls=call_reader(settings),
@@ -244,7 +176,3 @@ def counting(settings: AggregateMetricsSettings) -> Counting:
     )
     counters = Counters(settings.counters_table, NAMES)
     return Counting(counters, records, wait_counting(settings), rules)
-
-
-def dashboard_reader(settings: CounterSettings) -> Dashboard:
-    return Dashboard(Counters(settings.counters_table, NAMES), settings.time_zone)

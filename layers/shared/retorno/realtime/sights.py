@@ -10,7 +10,7 @@ from retorno.calls.service import CallReader, call_reader
 from retorno.changes import Change, Kind
 from retorno.customers.lookup import Lookup
 from retorno.customers.service import CustomerDirectory, customer_directory
-from retorno.dashboard.service import Dashboard, dashboard_reader
+from retorno.dashboard.reader import Dashboard, dashboard_reader
 from retorno.errors import NotFound
 from retorno.messages.service import Conversations, conversations
 from retorno.offers.service import OffersMade, offers_made

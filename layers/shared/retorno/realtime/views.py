@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from retorno.agents.model import Stored
 from retorno.calls.model import Call
 from retorno.customers.model import Customer, CustomerRef, Link
-from retorno.dashboard.service import Today
+from retorno.dashboard.reader import Today
 from retorno.frozen import Frozen
 from retorno.messages.service import ConversationSummary
 from retorno.offers.model import Offer
