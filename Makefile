@@ -141,9 +141,10 @@ bench: $(VENV)/ready ## Measures CPU, and counts requests and dollars: docs/perf
 	done
 	@[ "$$(uname)" != Linux ] || $(MAKE) --no-print-directory bench-starts
 
-bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures the CPU of cold starts, as built: Linux
+bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures cold starts, and shows what they load for nothing: Linux
 	@$(call sam-build,$(patsubst aarch64,arm64,$(shell uname -m)),host)
 	@$(BIN)/python -m benchmarks.cold_start
+	@$(BIN)/python -m benchmarks.unused_imports
 
 faults: $(VENV)/ready ## Plays random histories through deaths and failures; SEEDS=200-260
 	@PYTHONHASHSEED=0 FAULT_SEEDS="$(or $(SEEDS),0-30)" $(BIN)/pytest --quiet tests/faults

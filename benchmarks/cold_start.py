@@ -67,8 +67,13 @@ def first_event(logical_id: str) -> Mapping[str, Any]:
     return REQUESTS[logical_id][0] if logical_id in REQUESTS else {}
 
 
+def variables_of(logical_id: str, stack: Stack) -> Mapping[str, str]:
+    # Zenvia is not in the embedded cloud.
+    return {**variables(logical_id, stack), "ZENVIA_API_URL": stack.endpoint_url}
+
+
 def measure(logical_id: str, stack: Stack) -> Sequence[Turn]:
-    environment = {**variables(logical_id, stack), "ZENVIA_API_URL": stack.endpoint_url}
+    environment = variables_of(logical_id, stack)
     return [
         Turn(
             bare=cold_start(starting(BARE, ROOT, NO_LAYER, environment), {}),

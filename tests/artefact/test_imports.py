@@ -32,6 +32,16 @@ LARGE = {
     "retorno.realtime.sights": {"PublishUpdates", "FulfilPersonalData"},
 }
 
+# Who takes and keeps calls does it without those whom they are about, and what is said of them.
+OF_CALLS_ALONE = (
+    "IngestCalls",
+    "IngestConnectContacts",
+    "ReconcileZenvia",
+    "StoreDeferredCalls",
+    "SweepCalls",
+)
+NOT_OF_CALLS = {"retorno.customers.model", "retorno.dispositions.service", "retorno.imports.model"}
+
 
 @pytest.fixture(scope="module")
 def loaded() -> Mapping[str, Sequence[str]]:
@@ -56,3 +66,15 @@ def test_what_is_large_is_loaded_by_who_uses_it(
     module: str, loaded: Mapping[str, Sequence[str]]
 ) -> None:
     assert {each for each, modules in loaded.items() if module in modules} == LARGE[module]
+
+
+@pytest.mark.parametrize("logical_id", OF_CALLS_ALONE)
+def test_calls_are_taken_without_what_is_about_them(
+    logical_id: str, loaded: Mapping[str, Sequence[str]]
+) -> None:
+    assert NOT_OF_CALLS.isdisjoint(loaded[logical_id])
+
+
+def test_who_asks_loads_nothing_of_who_does(loaded: Mapping[str, Sequence[str]]) -> None:
+    assert "retorno.calls.service" not in loaded["ReadDashboard"]
+    assert "retorno.personal_data.fulfilment" not in loaded["ManagePersonalData"]
