@@ -23,16 +23,7 @@ from retorno import cursor as cursors
 from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.customers.service import CustomerDirectory, customer_directory
-from retorno.http import (
-    LEADERS,
-    Api,
-    Cursor,
-    IfMatch,
-    Limit,
-    QueueInPath,
-    etag,
-    expected_version,
-)
+from retorno.http import Api, Cursor, IfMatch, Limit, QueueInPath, etag, expected_version
 from retorno.offers.model import Offer, QueueDraft, State
 from retorno.offers.model import Queue as QueueOf
 from retorno.offers.service import OfferRecords, Offers, Queues, offer_records
@@ -44,6 +35,7 @@ from retorno.settings import AnswerOfferSettings
 from retorno.telemarketing.assignments.service import PendingContacts, pending_contacts
 from retorno.telephony.ports import MAX_NAME_LENGTH
 from retorno.times import Period
+from retorno.users import LEADERS
 
 # How many earlier calls of the number are shown with an offer.
 RECENT_CALLS = 5

@@ -11,12 +11,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.call_customers.schema import PlacedCall
 from retorno import clock
 from retorno.dialling.model import Asker, DialState, Key
-from retorno.http import LEADERS, Api
+from retorno.http import Api
 from retorno.settings import DialSettings, OperationSettings
 from retorno.telemarketing.assignments.service import Workers
 from retorno.telemarketing.assignments.service import workers as workers_of
 from retorno.telemarketing.operations.calling import Calling, CallWish
 from retorno.telemarketing.operations.calling import calling as calling_of
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(OperationSettings.from_environment)

@@ -17,20 +17,12 @@ from functions.manage_assignments.schema import (
 )
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.http import (
-    LEADERS,
-    Api,
-    CampaignInPath,
-    Cursor,
-    CustomerId,
-    Limit,
-    created,
-    no_content,
-)
+from retorno.http import Api, CampaignInPath, Cursor, CustomerId, Limit, created, no_content
 from retorno.settings import AssignmentSettings
 from retorno.telemarketing.assignments import service
 from retorno.telemarketing.assignments.model import Assignment, LinkWish, TimeWish, Worker
 from retorno.telemarketing.assignments.service import Done
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(AssignmentSettings.from_environment)

@@ -18,24 +18,14 @@ from retorno import cursor as cursors
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dialling.model import Key
 from retorno.errors import InvalidInput
-from retorno.http import (
-    LEADERS,
-    Api,
-    Cursor,
-    IfMatch,
-    Limit,
-    Since,
-    Until,
-    created,
-    etag,
-    expected_version,
-)
+from retorno.http import Api, Cursor, IfMatch, Limit, Since, Until, created, etag, expected_version
 from retorno.quotes.model import Quote, QuoteDraft, QuoteFilter, QuoteId, QuoteWish, Seller, State
 from retorno.quotes.service import Quotes
 from retorno.quotes.service import quotes as quotes_of
 from retorno.settings import QuoteSettings
 from retorno.telephony.ports import MAX_NAME_LENGTH
 from retorno.times import Period
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(QuoteSettings.from_environment)

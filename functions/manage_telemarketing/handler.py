@@ -13,16 +13,7 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.callback_campaigns.model import CAMPAIGN_ID
 from retorno.dispositions.model import Code
-from retorno.http import (
-    LEADERS,
-    Api,
-    Cursor,
-    IfMatch,
-    Limit,
-    etag,
-    expected_version,
-    no_content,
-)
+from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version, no_content
 from retorno.settings import ManageTelemarketingSettings
 from retorno.telemarketing.assignments.service import Workers
 from retorno.telemarketing.assignments.service import workers as workers_of
@@ -38,6 +29,7 @@ from retorno.telemarketing.setup.service import setting_up as setting_up_of
 from retorno.telemarketing.setup.service import setup as setup_of
 from retorno.telemarketing.statistics.service import Statistics
 from retorno.telemarketing.statistics.service import statistics as statistics_of
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(ManageTelemarketingSettings.from_environment)

@@ -9,11 +9,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.manage_worklist_filters.schema import FilterList, FilterView
-from retorno.http import LEADERS, Api, IfMatch, created, etag, expected_version, no_content
+from retorno.http import Api, IfMatch, created, etag, expected_version, no_content
 from retorno.settings import TelemarketingSetupSettings
 from retorno.telemarketing.setup.model import FilterDraft, SavedFilter
 from retorno.telemarketing.setup.service import Filters
 from retorno.telemarketing.setup.service import filters as filters_of
+from retorno.users import LEADERS
 
 app = Api()
 

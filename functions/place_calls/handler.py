@@ -14,9 +14,10 @@ from retorno import cursor as cursors
 from retorno.dialling.model import Asker, DialState, DialWish, Key
 from retorno.dialling.service import Dialling, DialRecords, dial_records, dialling
 from retorno.errors import NotAllowed
-from retorno.http import LEADERS, Api, Cursor, Limit
+from retorno.http import Api, Cursor, Limit
 from retorno.settings import DialSettings
 from retorno.telephony.ports import MAX_NAME_LENGTH
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(DialSettings.from_environment)

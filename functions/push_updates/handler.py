@@ -11,13 +11,13 @@ from functions.push_updates.schema import Ping, read
 from retorno import clock
 from retorno.audit import audit
 from retorno.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
-from retorno.http import ANYONE, LEADERS, User
 from retorno.realtime.model import Watch
 from retorno.realtime.service import Pushing, Watching
 from retorno.realtime.service import pushing as pushing_of
 from retorno.realtime.service import watching as watching_of
 from retorno.settings import PushUpdatesSettings
 from retorno.tokens import Tokens
+from retorno.users import ANYONE, LEADERS, User
 
 Json = dict[str, Any]
 

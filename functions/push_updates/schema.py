@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
-from retorno.errors import InvalidInput
+from retorno.errors import MAX_TOLD, InvalidInput
 from retorno.frozen import Strict
-from retorno.http import MAX_TOLD
 from retorno.telephony.ports import MAX_NAME_LENGTH
 
 MAX_QUEUES = 40

@@ -15,11 +15,12 @@ from retorno import clock
 from retorno.dashboard.model import Grouping, Wanted
 from retorno.dashboard.reader import Dashboard, dashboard_reader
 from retorno.errors import NotAllowed
-from retorno.http import LEADERS, Api, Day
+from retorno.http import Api, Day
 from retorno.imports.reading import write
 from retorno.moments import WrittenZone
 from retorno.settings import DashboardSettings
 from retorno.telephony.ports import MAX_NAME_LENGTH
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(DashboardSettings.from_environment)

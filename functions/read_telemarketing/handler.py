@@ -10,12 +10,13 @@ from functions.read_telemarketing.schema import StatisticsView
 from retorno import clock
 from retorno.callback_campaigns.model import CAMPAIGN_ID
 from retorno.errors import NotAllowed
-from retorno.http import LEADERS, Api, Day
+from retorno.http import Api, Day
 from retorno.settings import CounterSettings
 from retorno.telemarketing.statistics.model import Grouping, Wanted
 from retorno.telemarketing.statistics.service import Statistics
 from retorno.telemarketing.statistics.service import statistics as statistics_of
 from retorno.telephony.ports import MAX_NAME_LENGTH
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(CounterSettings.from_environment)

@@ -22,21 +22,13 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.customers.model import Customer
 from retorno.errors import InvalidInput, NotAllowed
-from retorno.http import (
-    LEADERS,
-    Api,
-    Cursor,
-    IfMatch,
-    Limit,
-    created,
-    etag,
-    expected_version,
-)
+from retorno.http import Api, Cursor, IfMatch, Limit, created, etag, expected_version
 from retorno.settings import OperationSettings
 from retorno.telemarketing.assignments import service as assignments
 from retorno.telemarketing.assignments.model import Worker
 from retorno.telemarketing.operations import service as operations
 from retorno.telemarketing.operations.model import Edit, Operation, Shelf
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(OperationSettings.from_environment)

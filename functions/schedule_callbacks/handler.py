@@ -13,7 +13,6 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.dialling.model import Asker, Key
 from retorno.http import (
-    LEADERS,
     Api,
     Cursor,
     Day,
@@ -30,6 +29,7 @@ from retorno.promises.service import Promises
 from retorno.promises.service import promises as promises_of
 from retorno.settings import PromiseSettings
 from retorno.telephony.ports import MAX_NAME_LENGTH
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(PromiseSettings.from_environment)

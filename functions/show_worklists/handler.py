@@ -11,13 +11,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.show_worklists.schema import Counts, NextRequest, Worklist, WorklistRow
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.http import LEADERS, Api, Cursor, Limit, no_content
+from retorno.http import Api, Cursor, Limit, no_content
 from retorno.settings import WorklistSettings
 from retorno.telemarketing.assignments.model import State, Worker
 from retorno.telemarketing.assignments.service import Workers
 from retorno.telemarketing.assignments.service import workers as workers_of
 from retorno.telemarketing.assignments.worklist import Wanted, Worklists, worklists
 from retorno.telemarketing.statistics.service import Statistics, statistics
+from retorno.users import LEADERS
 
 app = Api()
 settings = cache(WorklistSettings.from_environment)

@@ -21,8 +21,7 @@ ROUTED = {
 # Who loads what is large; all else is loaded by nobody. Holidays, time zones and the description of
 # the API are loaded by whoever is asked for them.
 LARGE = {
-    # Who watches live is a user of the API.
-    "aws_lambda_powertools.event_handler": ROUTED | {"PushUpdates"},
+    "aws_lambda_powertools.event_handler": ROUTED,
     "aws_lambda_powertools.event_handler.openapi.models": set(),
     "cryptography": {"PushUpdates"},
     "holidays": set(),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from functions.push_updates.handler import connect
 from retorno.audit import masked
 from retorno.errors import Unavailable
-from retorno.http import Api, User
+from retorno.http import Api
+from retorno.users import User
 from tests.support.events import Claims, http, user
 
 ANA = user("[agent supervisor]", "ana", **{"custom:agent": "ana.souza"})

@@ -25,8 +25,9 @@ from retorno.errors import (
     Unavailable,
     UnsupportedContent,
 )
-from retorno.http import MAX_ERRORS, MAX_JSON_BYTES, OPEN_ROUTES, RIGHTS, Api, User
+from retorno.http import MAX_ERRORS, MAX_JSON_BYTES, OPEN_ROUTES, RIGHTS, Api
 from retorno.telephony.ports import WebhookRequest
+from retorno.users import User
 from tests.support.deployment import CONTEXT, Deployment
 from tests.support.events import Answer, Claims, answer, http, user
 from tests.support.functions import function_of

@@ -19,6 +19,9 @@ RetornoError
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+# So many characters are told of what is wrong: a sender chooses how long the names of fields are.
+MAX_TOLD = 300
+
 
 class RetornoError(Exception):
     """Base of all. Its text is written for the caller: it never holds a number or a secret."""

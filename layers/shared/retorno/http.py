@@ -4,7 +4,6 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
@@ -23,6 +22,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from retorno.audit import audit
 from retorno.errors import (
+    MAX_TOLD,
     CallForbidden,
     Conflict,
     HeldByAnother,
@@ -40,6 +40,7 @@ from retorno.errors import (
 )
 from retorno.observability import logger
 from retorno.telephony.ports import MAX_NAME_LENGTH, WebhookRequest
+from retorno.users import ADMINS, ANYONE, LEADERS, User
 
 T = TypeVar("T")
 
@@ -51,7 +52,6 @@ MAX_JSON_BYTES = 1_000_000
 
 # Of what is wrong in a request so much is said: a body can have as many mistakes as it has bytes.
 MAX_ERRORS = 20
-MAX_TOLD = 300
 
 STATUSES: Mapping[type[RetornoError], HTTPStatus] = {
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -129,10 +129,6 @@ IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", description='The ETag that was seen, or "*" for any; required'),
 ]
-
-ANYONE = frozenset({"agent", "supervisor", "admin"})
-LEADERS = frozenset({"supervisor", "admin"})
-ADMINS = frozenset({"admin"})
 
 # Who may do what. A route that is not here is open to no user; the webhooks and the description
 # of the API ask for no user at all.
@@ -368,15 +364,6 @@ def problem(
     body |= extension or {}
     # Powertools writes JSON for application/json alone.
     return Response(status_code=status.value, content_type=PROBLEM, body=json.dumps(body))
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks. `agent` is the name that the telephone system knows an operator by."""
-
-    name: str
-    agent: str
-    groups: frozenset[str]
 
 
 class Api(APIGatewayHttpResolver):

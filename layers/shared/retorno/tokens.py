@@ -5,7 +5,7 @@ from functools import cached_property
 import jwt
 
 from retorno.errors import NotAuthenticated, Unavailable
-from retorno.http import User
+from retorno.users import User
 
 KEYS_TIMEOUT_SECONDS = 3
 
