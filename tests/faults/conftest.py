@@ -1,5 +1,6 @@
 """What each of these begins with, in a deployment of its own."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,3 +19,11 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def start(desk: Desk) -> Any:
     return desk.crossing.snapshot()
+
+
+@pytest.fixture(autouse=True)
+def only_the_report_is_read() -> Iterator[None]:
+    """What functions log of so many troubles would hide it."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

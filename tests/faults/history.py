@@ -31,8 +31,19 @@ from tests.support.simulated_cloud import Cloud, Trouble, request
 # A Monday in São Paulo, 9:30.
 OPENING = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 BUSY = 2400
-# Until a call whose end is never told is swept up, and all that waits for it comes to an end.
-LONGEST = timedelta(hours=3.5)
+# Until a call whose end is never told is swept up, and all that waits for it comes to an end; and
+# until what the last look of each minute brings about is done.
+LONGEST = timedelta(hours=3.5, seconds=50)
+
+# What looks at everything, and after how many seconds again: as in the template, but that calls are
+# swept less often, which takes time.
+LOOKS = {
+    "WatchCallbacks": 60,
+    "KeepPromises": 60,
+    "KeepAppointments": 60,
+    "SweepCalls": 300,
+    "ExpireMissedCalls": 300,
+}
 WAITS = Waits(busy=5, no_answer=12, voicemail=15, failed=4)
 
 AGENTS = [f"agente{index}" for index in range(3)]
@@ -50,6 +61,23 @@ HELD = timedelta(seconds=55)
 FOLLOWED_WITHIN = timedelta(minutes=3)
 
 
+# What people do, in words.
+WORDS = {
+    "calls_in": "{number} rings, queue {queue}: call {call_id}",
+    "forbids": "nobody may ring {number} any more",
+    "wants_a_call": "{number} wants a call, from {agent}",
+    "is_promised": "{number} is promised a call in {minutes} min: {key}",
+    "moves": "{key} is moved: in {minutes} min",
+    "cancels": "{key} is cancelled",
+    "rests": "{agent} rests for a while",
+    "links": "customer {customer} comes into the campaign, to {agent}",
+    "appoints": "customer {customer} is to be contacted in {minutes} min",
+    "appoints_no_more": "customer {customer} is to be contacted at no time",
+    "gives": "customer {customer} is given to {agent}",
+    "works": "{agent} works on customer {customer}, and ends with {end}",
+}
+
+
 class Act(NamedTuple):
     """Somebody does something, so many seconds after opening. `name` is a method of `World`."""
 
@@ -57,9 +85,13 @@ class Act(NamedTuple):
     name: str
     how: Mapping[str, Any]
 
+    @property
+    def begins_at(self) -> datetime:
+        return OPENING + timedelta(seconds=self.at)
+
     def __str__(self) -> str:
-        how = ", ".join(f"{name}={value!r}" for name, value in self.how.items())
-        return f"{self.at:6.0f} s  {self.name}({how})"
+        known = {name: "anybody" if value is None else value for name, value in self.how.items()}
+        return WORDS[self.name].format(**known)
 
 
 def acts_of(seed: int) -> list[Act]:
@@ -202,7 +234,7 @@ class World(Centre):
             raise DialFailed("busy")
         self.cloud.passes(self._random.uniform(0.1, 2))
         self._connects(order)
-        self.cloud.may_die()
+        self.cloud.may_die("after it ordered a connection")
         if trouble < 0.15:
             raise DialUncertain("the answer was lost")
 
@@ -387,12 +419,13 @@ def campaign(campaign_id: str, **fields: Any) -> Campaign:
 def lived(
     seed: int,
     acts: Sequence[Act],
-    trouble: Trouble | None = None,
     *,
+    only: frozenset[float] | None = None,
     lasts: timedelta = LONGEST,
     is_real: bool = False,
 ) -> Iterator[World]:
-    """The world at rest, after these acts and all that followed from them."""
+    """The world at rest, after these acts and all that followed from them; through all faults that
+    the seed brings, or `only` some, by their dice."""
     clock = StoppedClock(OPENING)
     morning = Window(days=(Weekday.MONDAY,), since=time(9, 40), until=time(12, 0))
     with moto(), ExitStack() as patches:
@@ -400,7 +433,7 @@ def lived(
         patches.callback(forget)
         deployment = deployed()
         deployment.configure(CALLING_PROFILES="none", CALL_MAX_HOURS="1")
-        cloud = Cloud(deployment, clock, str(seed), trouble or Trouble(), is_real=is_real)
+        cloud = Cloud(deployment, clock, str(seed), Trouble(), only=only, is_real=is_real)
         patches.enter_context(cloud.running())
         campaigns = [campaign("vendas"), campaign("suporte", max_attempts=2, hours=(morning,))]
         world = World(
@@ -419,12 +452,7 @@ def lived(
             do = getattr(world, act.name)
             own = Random(f"{seed} {act}")
             cloud.after(act.at, lambda do=do, act=act: do(**act.how), own)  # type: ignore[misc]
-        ticks = {
-            60: ("WatchCallbacks", "KeepPromises", "KeepAppointments"),
-            1800: ("SweepCalls", "ExpireMissedCalls"),
-        }
-        for seconds, functions in ticks.items():
-            for function in functions:
-                cloud.every(seconds, lambda function=function: cloud.call(function, {}))  # type: ignore[misc]
+        for function, seconds in LOOKS.items():
+            cloud.every(seconds, lambda function=function: cloud.call(function, {}))  # type: ignore[misc]
         cloud.run(OPENING + lasts)
         yield world

@@ -1,25 +1,35 @@
 """What must be true of the world at rest, whatever happened on the way. Each says what is not."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import boto3
+
 from retorno.agents.model import State as Presence
 from retorno.callbacks.model import AT_REST, contact_id_of, dial_id_of
 from retorno.callbacks.model import State as ContactState
-from retorno.calls.model import CallRules, derive, facts_of, fold
-from retorno.calls.store import CallStore
+from retorno.callbacks.service import pace_of
+from retorno.calls.model import CallRules, agent_of, derive, end_of, fold, number_key_of, started_at
+from retorno.calls.store import UNENDED, CallStore
+from retorno.changes import Change, Kind
 from retorno.phone import NumberPlan
 from retorno.promises.model import CANCELLABLE
 from retorno.promises.store import PromiseStore
 from retorno.recovery.model import UNREACHED
 from retorno.telephony.canonical import _event
 from retorno.telephony.ports import CallEvent
+from retorno.times import stamp
 from tests.faults.history import LINE, World
+from tests.support.deployment import CONTEXT
+from tests.support.events import sqs
+from tests.support.functions import handler_of
 from tests.support.quick_dynamodb import Item
 from tests.support.reference import verdicts
+from tests.support.webhooks import canonical
 
 Law = Callable[[World], Iterator[str]]
 
@@ -27,6 +37,24 @@ Law = Callable[[World], Iterator[str]]
 SEEN_TO_WITHIN = timedelta(minutes=5)
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+
+# Long due.
+FIRST = "2026-03-02T12:00:00.000000Z"
+
+# What all else follows from, and the keys of it.
+STAYING = {
+    "calls": ("call_id",),
+    "recoveries": ("number_key", "call_id"),
+    "contacts": ("contact_id",),
+    "promises": ("promise_id",),
+    "assignments": ("campaign_id", "customer_id"),
+    "assignment-history": ("contact", "number"),
+    "operations": ("contact", "entry"),
+    "offers": ("pk", "sk"),
+    "agents": ("pk", "sk"),
+}
+AT = re.compile(r'"at": "[^"]*"')
+UNTOLD = frozenset({"revision", "call_revision"})
 
 # A miss that a person, or the do-not-call list, has closed.
 CLOSED = ("dismissed", "blocked")
@@ -82,14 +110,21 @@ def each_miss_is_what_the_rules_say(world: World) -> Iterator[str]:
             yield f"{call_id}: {', '.join(names)} of {outcome} are not those of {verdict}"
 
 
-def to_tell_all_again_changes_nothing(world: World) -> Iterator[str]:
-    before = {item["call_id"]["S"]: item for item in items(world, "calls")}
-    store = CallStore("calls")
-    for event in told_events(world):
-        store.merge(event.call_id, facts_of(event))
+def a_call_is_listed_as_what_it_is(world: World) -> Iterator[str]:
+    """What the indexes go by is what its facts say."""
     for item in items(world, "calls"):
-        if before.get(item["call_id"]["S"]) != item:
-            yield f"{item['call_id']['S']} is another call"
+        facts = CallStore("calls").get(item["call_id"]["S"]) or {}
+        began = started_at(facts)
+        listed = {
+            "started_at": stamp(began) if began else None,
+            "number_key": number_key_of(facts),
+            "agent": agent_of(facts),
+            "unended": None if end_of(facts) else UNENDED,
+        }
+        for name, value in listed.items():
+            found = item.get(name, {}).get("S")
+            if found != value:
+                yield f"{item['call_id']['S']}: {name} is {found}, and not {value}"
 
 
 def nothing_is_given_up(world: World) -> Iterator[str]:
@@ -105,13 +140,17 @@ def nobody_is_rung_against_the_rules(world: World) -> Iterator[str]:
 
 
 def dials_are_counted(world: World) -> Iterator[str]:
-    """Each order is one that its contact counts; and attempts are no more than dials."""
+    """Each order is one that its contact counts; and attempts are no more than dials, nor than
+    allowed."""
+    campaigns = {each.campaign_id: each for each in world.campaigns}
     counted = set()
     for contact in world.contacts():
         before = (contact.model_copy(update={"dials": each}) for each in range(contact.dials))
         counted |= {dial_id_of(each) for each in before}
         if contact.attempts > contact.dials:
             yield f"{contact.contact_id} counts {contact.attempts} of {contact.dials} dials"
+        if contact.attempts > (limit := contact.limit(pace_of(contact, campaigns))):
+            yield f"{contact.contact_id} counts {contact.attempts} attempts of {limit}"
     yield from (f"{order} is not counted" for order in world.ordered if order not in counted)
 
 
@@ -236,10 +275,103 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+# --- All of it ------------------------------------------------------------------------------------
+
+# What the dashboard counts: by table what it is of, and its key attributes.
+COUNTED = {
+    "calls": (Kind.CALL, ("call_id",)),
+    "recoveries": (Kind.MISSED_CALL, ("number_key", "call_id")),
+    "agents": (Kind.AGENT, ("pk", "sk")),
+    "offers": (Kind.OFFER, ("pk", "sk")),
+    "contacts": (Kind.CONTACT, ("contact_id",)),
+    "promises": (Kind.PROMISE, ("promise_id",)),
+}
+MESSAGES_AT_ONCE = 100
+
+
+def rows(world: World) -> dict[tuple[str, str], dict[str, str]]:
+    """The counters of each row that are not zero."""
+    found = {
+        (item["scope"]["S"], item["cell"]["S"]): {
+            name: value["N"] for name, value in item.items() if value.get("N", "0") != "0"
+        }
+        for item in items(world, "counters")
+        if not item["scope"]["S"].startswith("ledger#")
+    }
+    return {place: row for place, row in found.items() if row}
+
+
+def the_counters_are_as_recounted(world: World) -> Iterator[str]:
+    """What was counted on the way is what is counted now, of everything and once."""
+    counted = rows(world)
+    table: Any = boto3.client("dynamodb")
+    for item in items(world, "counters"):
+        key = {name: item[name] for name in ("scope", "cell")}
+        table.delete_item(TableName="counters", Key=key)
+    for name in ("assignments", "operations"):
+        records = [{"dynamodb": {"NewImage": item}} for item in items(world, name)]
+        handler_of("CountOperations")({"Records": records}, CONTEXT)
+    messages = [
+        json.dumps({**Change(kind, {name: item[name]["S"] for name in keys}).message, "at": FIRST})
+        for name, (kind, keys) in COUNTED.items()
+        for item in items(world, name)
+    ]
+    for first in range(0, len(messages), MESSAGES_AT_ONCE):
+        event = sqs(*messages[first : first + MESSAGES_AT_ONCE])
+        handler_of("AggregateMetrics")(event, CONTEXT)
+    recounted = rows(world)
+    for place in sorted(counted.keys() | recounted.keys()):
+        found, expected = counted.get(place, {}), recounted.get(place, {})
+        for name in sorted(found.keys() | expected.keys()):
+            if found.get(name) != expected.get(name):
+                yield f"{place}: {name} is {found.get(name)}, and not {expected.get(name)}"
+
+
+def to_bring_all_again_changes_nothing(world: World) -> Iterator[str]:
+    """All events that were told, and all that streams and queues brought."""
+    before = {table: kept(world, table) for table in STAYING}
+    for told in world.told:
+        handler_of("IngestCalls")(dict(canonical(world.now, told)), CONTEXT)
+    for function, event in brought(world):
+        handler_of(function)(dict(event), CONTEXT)
+    for table, known in before.items():
+        found = kept(world, table)
+        for key in known.keys() | found.keys():
+            one, other = known.get(key, {}), found.get(key, {})
+            for name in sorted(one.keys() | other.keys()):
+                if one.get(name) != other.get(name):
+                    yield f"{table} {key}: {name} was {one.get(name)}, and is {other.get(name)}"
+
+
+def brought(world: World) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Without who counts; and of the messages that only say when to look, which are many, one."""
+    seen = set()
+    for function, event in world.cloud.brought:
+        if function in ("AnnounceChanges", "AggregateMetrics"):
+            continue
+        bodies = [record.get("body") for record in event["Records"]]
+        said = AT.sub("", f"{function} {bodies}")
+        if None in bodies or said not in seen:
+            yield function, event
+        seen.add(said)
+
+
+def kept(world: World, table: str) -> dict[tuple[str, ...], Item]:
+    """By key, without what only counts writes."""
+    names = STAYING[table]
+    return {
+        tuple(item[name]["S"] for name in names): {
+            name: value for name, value in item.items() if name not in UNTOLD
+        }
+        for item in items(world, table)
+    }
+
+
 LAWS: tuple[Law, ...] = (
     nobody_is_rung_against_the_rules,
     nothing_is_given_up,
     a_call_is_the_fold_of_its_events,
+    a_call_is_listed_as_what_it_is,
     each_miss_is_what_the_rules_say,
     dials_are_counted,
     every_contact_ends_or_waits_for_a_time_to_come,
@@ -250,7 +382,9 @@ LAWS: tuple[Law, ...] = (
     every_promise_comes_to_an_end_once,
     a_history_has_no_gaps,
     appointments_are_kept,
-    to_tell_all_again_changes_nothing,
+    the_counters_are_as_recounted,
+    # These write: they come last.
+    to_bring_all_again_changes_nothing,
 )
 
 

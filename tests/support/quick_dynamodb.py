@@ -6,6 +6,7 @@ Tables are those of the template. Each request is atomic, and what it changes is
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -223,6 +224,17 @@ class QuickDynamoDB:
     def restore(self, snapshot: Mapping[str, Sequence[Item]]) -> None:
         for name, items in snapshot.items():
             self._tables[name].replace(items)
+
+    @contextmanager
+    def as_it_was(self, table: str, changes: Sequence[tuple[Item, Item | None]]) -> Iterator[None]:
+        """Before these changes: of each the key, and what there was; the latest are last."""
+        kept = self._tables[table]
+        now = [(key, kept.get(key)) for key, _ in changes]
+        for key, old in reversed(changes):
+            kept.put(key, old)
+        yield
+        for key, item in now:
+            kept.put(key, item)
 
     def touched(self, operation: str, asked: Mapping[str, Any]) -> frozenset[tuple[str, Any, bool]]:
         """The table and the key of each item that a request looks at, and whether it writes it; a

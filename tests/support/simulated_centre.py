@@ -84,7 +84,7 @@ class Centre:
     def dial(self, order: DialOrder) -> str:
         random = self._random
         self._tells_of_wrongs(order)
-        self.cloud.may_die()
+        self.cloud.may_die("before it orders a call")
         if order.number in self.refused:
             raise DialRefused("the number is none")
         trouble = random.random()
@@ -96,7 +96,7 @@ class Centre:
             raise DialUncertain("500")
         self.cloud.passes(random.uniform(0.1, 2))
         call_id = self._place(order)
-        self.cloud.may_die()
+        self.cloud.may_die("after it ordered a call")
         self.cloud.passes(random.uniform(0.1, 2))
         if trouble < 0.14:
             raise DialUncertain("the answer was lost")
@@ -104,7 +104,7 @@ class Centre:
 
     def find(self, order: DialOrder) -> str | None:
         self.cloud.passes(self._random.uniform(0.1, 2))
-        self.cloud.may_die()
+        self.cloud.may_die("as it asks for a call")
         if self._random.random() < 0.25:
             raise DialUncertain("500")
         placed = self.placed.get(order.attempt_id)

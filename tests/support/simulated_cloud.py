@@ -11,16 +11,17 @@ import heapq
 import json
 import os
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from random import Random
 from threading import Semaphore, Thread, local
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
+from zlib import crc32
 
 import boto3
 from botocore.client import BaseClient
@@ -42,10 +43,32 @@ MAX_RETRIES = 60
 URL = "https://example.com"
 SERVER_ERROR = 500
 
-# What looks on and is asked by nobody: figures and feeds have histories of their own.
-ONLOOKERS = frozenset(
-    {"AnnounceChanges", "AggregateMetrics", "PublishUpdates", "PushUpdates", "WatchWaits"}
+# Keys share shards, and so batches, as in DynamoDB's streams.
+SHARDS = 4
+LARGEST_BATCH = 8
+# What a mapping takes at once where the template does not say.
+BATCH_OF_QUEUE = 10
+
+# What the SDK sends again, and AWS then does twice; transactions have a token against it.
+TAKES_AGAIN = frozenset(
+    {
+        "UpdateItem",
+        "PutItem",
+        "DeleteItem",
+        "SendMessage",
+        "SendMessageBatch",
+        "PutEvents",
+        "CreateSchedule",
+        "DeleteSchedule",
+    }
 )
+# Indexes are behind by less.
+STALE_SECONDS = 2
+# Why a part of a transaction is not written though its condition holds.
+BUSY = ("TransactionConflict", "ThrottlingError")
+
+# What looks on and is asked by nobody: feeds and waits have histories of their own.
+ONLOOKERS = frozenset({"PublishUpdates", "PushUpdates", "WatchWaits"})
 
 Answer = TypeVar("Answer")
 
@@ -57,9 +80,11 @@ class Killed(BaseException):
 @dataclass(frozen=True)
 class Trouble:
     """How often, of all requests: a function dies before or after one; AWS says nothing, or that
-    it is too much, or does it and says nothing, or does it and the SDK asks again; items of a
-    transaction are somebody else's just then. How often, of all that is delivered, it comes again.
-    And by how many seconds the clock of a function is wrong, at most.
+    it is too much, or does it and says nothing, or does it and the SDK asks again; an item of a
+    transaction is somebody else's just then; of what is asked for at once a part is not done; a
+    read that asks for no more sees what was there up to `STALE_SECONDS` before. How often, of all
+    that is delivered, it comes again. And by how many seconds the clock of a function is wrong, at
+    most.
     """
 
     kills: float = 0.004
@@ -68,31 +93,46 @@ class Trouble:
     timeouts: float = 0.002
     losses: float = 0.004
     conflicts: float = 0.01
+    partials: float = 0.01
+    stale: float = 0.1
     repeats: float = 0.05
     skew_seconds: float = 1
 
 
-CALM = Trouble(0, 0, 0, 0, 0, 0, 0, 0)
+class Fault(NamedTuple):
+    """What went wrong, once. The `dice` that were thrown for it tell it from all others."""
+
+    dice: float
+    at: datetime
+    what: str
 
 
 @dataclass
 class Invocation:
+    function: str
     dies_at: datetime
     skew: timedelta
     is_dead: bool = False
 
 
+class Change(NamedTuple):
+    at: datetime
+    key: Item
+    old: Item | None
+
+
 @dataclass
 class Shard:
-    """The records of one key that a function has not yet taken."""
+    """The records of some keys that a function has not yet taken, by their sequence numbers."""
 
-    records: deque[Record] = field(default_factory=deque)
+    records: deque[tuple[str, Record]] = field(default_factory=deque)
     is_read: bool = False
 
 
 class Cloud:
     """`is_real` has moto keep the tables, which takes a hundred times as long: what the tables in
-    memory do is then done by DynamoDB's other likeness.
+    memory do is then done by DynamoDB's other likeness. Of the faults that the seed brings `only`
+    some come, by their dice; None stands for all.
     """
 
     def __init__(
@@ -102,12 +142,15 @@ class Cloud:
         seed: str,
         trouble: Trouble,
         *,
+        only: frozenset[float] | None = None,
         is_real: bool = False,
     ) -> None:
         self.clock = clock
         self.trouble = trouble
+        self.faults: list[Fault] = []
+        # What functions were brought, of queues and streams.
+        self.brought: list[tuple[str, Mapping[str, Any]]] = []
         self.killed = 0
-        self.troubled = 0
         self.requests = 0
         self.dead_letters: list[str] = []
         self.schedules: dict[str, datetime] = {}
@@ -133,7 +176,11 @@ class Cloud:
         self._turn = Semaphore(0)
         self._failures: list[BaseException] = []
         self._is_over = False
-        self._shards: dict[tuple[str, str], Shard] = defaultdict(Shard)
+        self._only = only
+        self._shards: dict[tuple[str, int], Shard] = defaultdict(Shard)
+        self._arrived: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        # By table: when an item was changed, its key, and what it was.
+        self._changes: dict[str, deque[Change]] = defaultdict(deque)
         self._dynamodb = QuickDynamoDB(deployment.tables, self._told)
         self._streams = {name: Stream(name) for name in self._followers} if is_real else {}
         self._is_real = is_real
@@ -154,8 +201,9 @@ class Cloud:
             patch.object(BaseClient, "_make_api_call", requested),
             patch("retorno.clock.now", self._now_here),
             patch("retorno.dynamodb.time.sleep", self.passes),
-            # Where ids come from.
+            # Where ids come from, and how long is waited before something is tried again.
             patch("os.urandom", self._random_bytes),
+            patch("random.uniform", self._random_number),
         ]
         with ExitStack() as stack:
             for each in patches:
@@ -178,6 +226,9 @@ class Cloud:
 
     def _random_bytes(self, size: int) -> bytes:
         return self.random.randbytes(size)
+
+    def _random_number(self, low: float, high: float) -> float:
+        return self.random.uniform(low, high)
 
     # --- Time -----------------------------------------------------------------------------------
 
@@ -266,9 +317,18 @@ class Cloud:
         self._invocations[-1].is_dead = True
         raise Killed
 
-    def may_die(self) -> None:
-        if self._invocations and self._chance(self.trouble.kills):
+    def may_die(self, when: str) -> None:
+        if self._invocations and self._befalls(self.trouble.kills, f"dies {when}"):
             self.dies()
+
+    def _befalls(self, share: float, what: str) -> bool:
+        """Whether there is a fault now; it is remembered."""
+        dice = self.random.random()
+        if dice >= share or (self._only is not None and dice not in self._only):
+            return False
+        who = f"{self._invocations[-1].function} " if self._invocations else ""
+        self.faults.append(Fault(dice, self.clock.now, who + what))
+        return True
 
     def _chance(self, share: float) -> bool:
         return self.random.random() < share
@@ -277,17 +337,21 @@ class Cloud:
 
     def call(self, function: str, event: Mapping[str, Any]) -> Any:
         """What a function answers; None where it died or failed."""
-        return self.attempt(lambda: _handler(function)(dict(event), CONTEXT))
+        return self.attempt(lambda: _handler(function)(dict(event), CONTEXT), function)
 
-    def takes(self, function: str, event: Mapping[str, Any]) -> bool:
-        """Whether a function took all that it was brought."""
-        answer = self.attempt(lambda: (_handler(function)(dict(event), CONTEXT),))
-        return answer is not None and not (answer[0] or {}).get("batchItemFailures")
+    def brings(self, function: str, event: Mapping[str, Any], ids: Iterable[str]) -> set[str]:
+        """Has a function take what it is brought, and says by their ids what of it it did not."""
+        self.brought.append((function, event))
+        answer = self.attempt(lambda: (_handler(function)(dict(event), CONTEXT),), function)
+        if answer is None:
+            return set(ids)
+        failures = (answer[0] or {}).get("batchItemFailures", ())
+        return {each["itemIdentifier"] for each in failures}
 
-    def attempt(self, do: Callable[[], Answer]) -> Answer | None:
+    def attempt(self, do: Callable[[], Answer], function: str = "somebody") -> Answer | None:
         most = self.trouble.skew_seconds
         skew = timedelta(seconds=self.random.uniform(-most, most))
-        self._invocations.append(Invocation(self.clock.now + FUNCTION_LIFE, skew))
+        self._invocations.append(Invocation(function, self.clock.now + FUNCTION_LIFE, skew))
         try:
             return do()
         except (Exception, Killed):  # noqa: BLE001 - whoever called comes again
@@ -300,7 +364,7 @@ class Cloud:
         done = self.attempt(lambda: (do(), True))
         if done is None:
             self.after(5, lambda: self.insist(do))
-        elif self._chance(self.trouble.repeats):
+        elif self._befalls(self.trouble.repeats, "what was done is asked for again"):
             self.after(self.random.uniform(0, 30), lambda: self.attempt(do))
 
     def ask(
@@ -319,7 +383,7 @@ class Cloud:
         if told is None or told["statusCode"] >= SERVER_ERROR:
             self.after(5, lambda: self.ask(route, claims, body, headers, then=then, **parts))
             return
-        if self._chance(self.trouble.repeats):
+        if self._befalls(self.trouble.repeats, f"{route} comes again"):
             self.after(self.random.uniform(0, 30), lambda: self.call(function_of(route), event))
         then(answer(told))
 
@@ -328,37 +392,60 @@ class Cloud:
             return self._served(client, operation, parameters)
         if self._invocations[-1].is_dead:
             raise Killed
+        asked = f"{operation} of {place_of(parameters)}"
         slow = self._chance(0.01)
         self.passes(self.random.uniform(1, 6) if slow else self.random.uniform(0.002, 0.02))
-        self.may_die()
-        self._may_fail(operation)
-        if operation in ("UpdateItem", "PutItem", "DeleteItem") and self._chance(
-            self.trouble.losses
-        ):
+        self.may_die(f"before {asked}")
+        self._may_fail(operation, parameters, asked)
+        if operation in TAKES_AGAIN and self._befalls(self.trouble.losses, f"does {asked} twice"):
             # The answer is lost on its way, and the SDK sends the request again.
             self._served(client, operation, parameters)
-        answer = self._served(client, operation, parameters)
-        self.may_die()
-        if self._chance(self.trouble.timeouts):
-            self.troubled += 1
+        answer = self._in_part(client, operation, parameters, asked)
+        self.may_die(f"after {asked}")
+        if self._befalls(self.trouble.timeouts, f"does not learn that {asked} was done"):
             raise ReadTimeoutError(endpoint_url=URL)
         return answer
 
-    def _may_fail(self, operation: str) -> None:
+    def _may_fail(self, operation: str, parameters: Any, asked: str) -> None:
         """Nothing is done, and the SDK's own attempts are used up."""
-        if self._chance(self.trouble.silence):
-            self.troubled += 1
-            raise EndpointConnectionError(endpoint_url=URL)
-        if self._chance(self.trouble.throttles):
-            self.troubled += 1
+        if self._befalls(self.trouble.silence, f"has no answer, and no {asked} was done"):
+            silence = self.random.choice([EndpointConnectionError, ReadTimeoutError])
+            raise silence(endpoint_url=URL)
+        if self._befalls(self.trouble.throttles, f"is throttled: {asked}"):
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, operation)
-        if operation == "TransactWriteItems" and self._chance(self.trouble.conflicts):
-            self.troubled += 1
+        if operation == "TransactWriteItems" and self._befalls(
+            self.trouble.conflicts, f"meets another: {asked}"
+        ):
+            reasons = [{"Code": "None"} for _ in parameters["TransactItems"]]
+            self.random.choice(reasons)["Code"] = self.random.choice(BUSY)
             refusal: Any = {
                 "Error": {"Code": "TransactionCanceledException", "Message": ""},
-                "CancellationReasons": [{"Code": "TransactionConflict"}],
+                "CancellationReasons": reasons,
             }
             raise ClientError(refusal, operation)
+
+    def _in_part(self, client: BaseClient, operation: str, parameters: Any, asked: str) -> Any:
+        """What is asked for at once is at times done but for one part of it, which AWS says."""
+        parts = parts_of(operation, parameters)
+        if not parts or not self._befalls(self.trouble.partials, f"has but a part of {asked} done"):
+            return self._served(client, operation, parameters)
+        left_out = self.random.choice(parts)
+        if operation != "BatchGetItem":
+            entries = [each for each in parts if each is not left_out]
+            answer = self._served(client, operation, {**parameters, "Entries": entries})
+            failed = {"Id": left_out.get("Id"), "Code": "InternalError", "SenderFault": False}
+            return {**answer, "Failed": [failed], "FailedEntryCount": 1}
+        items = parameters["RequestItems"]
+        of_table, key = left_out
+        kept = {
+            table: {
+                **wanted,
+                "Keys": [each for each in wanted["Keys"] if (table, each) != left_out],
+            }
+            for table, wanted in items.items()
+        }
+        answer = self._served(client, operation, {**parameters, "RequestItems": kept})
+        return {**answer, "UnprocessedKeys": {of_table: {**items[of_table], "Keys": [key]}}}
 
     def _served(self, client: BaseClient, operation: str, parameters: Any) -> Any:  # noqa: PLR0911
         self.requests += 1
@@ -373,7 +460,9 @@ class Cloud:
             case "CreateSchedule":
                 return self._schedule(parameters)
             case "DeleteSchedule":
-                self.schedules.pop(parameters["Name"], None)
+                if not self.schedules.pop(parameters["Name"], None):
+                    refusal: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": ""}}
+                    raise ClientError(refusal, operation)
                 return {}
             case "PutEvents":
                 self.events += [json.loads(entry["Detail"]) for entry in parameters["Entries"]]
@@ -381,12 +470,26 @@ class Cloud:
         if client.meta.service_model.service_name != "dynamodb":
             return self._request(client, operation, parameters)
         if not self._is_real:
-            return self._dynamodb(operation, parameters)
+            with self._as_read(operation, parameters):
+                return self._dynamodb(operation, parameters)
         answer = self._request(client, operation, parameters)
         for table, stream in self._streams.items():
             for record in stream.new_records():
                 self._tell(table, record)
         return answer
+
+    def _as_read(self, operation: str, asked: Any) -> AbstractContextManager[None]:
+        """Who does not ask for what is there now, or asks an index, may see what was there."""
+        wanted = asked["RequestItems"] if operation == "BatchGetItem" else {"": asked}
+        reads = operation in ("GetItem", "Query", "BatchGetItem") and self._invocations
+        if not reads or all(each.get("ConsistentRead") for each in wanted.values()):
+            return nullcontext()
+        since = self.clock.now - timedelta(seconds=self.random.uniform(0, STALE_SECONDS))
+        table = next(iter(wanted)) or asked["TableName"]
+        newer = [(each.key, each.old) for each in self._changes[table] if each.at > since]
+        if not newer or not self._befalls(self.trouble.stale, f"sees {table} as it was"):
+            return nullcontext()
+        return self._dynamodb.as_it_was(table, newer)
 
     def _delay(self) -> float:
         return self.random.uniform(2, 40) if self._chance(0.05) else self.random.uniform(0.02, 0.6)
@@ -396,20 +499,34 @@ class Cloud:
     def _take(self, url: str, message: Mapping[str, Any]) -> None:
         if url not in self._queues:
             return
-        for _ in range(2 if self._chance(self.trouble.repeats) else 1):
+        queue = self._queues[url]
+        for _ in range(
+            1 + self._befalls(self.trouble.repeats, f"sends to {queue}, and it comes twice")
+        ):
             delay = message.get("DelaySeconds", 0) + self._delay()
-            self._send(self._queues[url], message["MessageBody"], delay, 1)
+            self._send(queue, message["MessageBody"], delay, 1)
 
     def _send(self, queue: str, body: str, delay: float, receive: int) -> None:
-        def deliver() -> None:
-            if self.takes(self._consumers[queue], sqs(body)):
-                return
-            if receive == MAX_RECEIVES:
-                self.dead_letters.append(body)
-            else:
-                self._send(queue, body, VISIBILITY_SECONDS, receive + 1)
+        """Messages that come at about the same time may be delivered together."""
+        function, most = self._consumers[queue], batch_of(queue)
+        waiting = self._arrived[queue]
 
-        self.after(delay, deliver)
+        def deliver() -> None:
+            batch = [waiting.pop(0) for _ in waiting[: self.random.randint(1, most)]]
+            event = sqs(*(body for body, _ in batch))
+            ids = [each["messageId"] for each in event["Records"]]
+            failed = self.brings(function, event, ids) if batch else ()
+            for number, (text, receives) in zip(ids, batch, strict=True):
+                if number in failed and receives == MAX_RECEIVES:
+                    self.dead_letters.append(text)
+                elif number in failed:
+                    self._send(queue, text, VISIBILITY_SECONDS, receives + 1)
+
+        def arrives() -> None:
+            waiting.append((body, receive))
+            self.after(self.random.uniform(0, 1), deliver) if most > 1 else deliver()
+
+        self.after(delay, arrives)
 
     def _schedule(self, asked: Mapping[str, Any]) -> dict[str, str]:
         """Fires within the minute, unless it was taken back by then; made again it stays."""
@@ -433,38 +550,78 @@ class Cloud:
     def _told(self, table: str, key: Item, old: Item | None, new: Item | None) -> None:
         for watch in self.watching:
             watch(table, old, new)
+        changes, too_old = self._changes[table], self.clock.now - timedelta(seconds=STALE_SECONDS)
+        changes.append(Change(self.clock.now, key, old))
+        while changes[0].at < too_old:
+            changes.popleft()
         if table not in self._followers:
             return
         images = {"OldImage": old, "NewImage": new}
         event = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-        told = {name: image for name, image in images.items() if image}
-        self._tell(table, {"eventName": event, "dynamodb": {"Keys": key, **told}})
+        told: dict[str, Any] = {name: image for name, image in images.items() if image}
+        told |= {"Keys": key, "SequenceNumber": str(next(self._order))}
+        arn = f"arn:aws:dynamodb:sa-east-1:123456789012:table/{table}/stream/2026"
+        self._tell(table, {"eventName": event, "eventSourceARN": arn, "dynamodb": told})
 
     def _tell(self, table: str, record: Record) -> None:
         name, functions = self._followers[table]
+        told = record["dynamodb"]
         for function in functions:
-            shard = self._shards[function, record["dynamodb"]["Keys"][name]["S"]]
-            shard.records.append(record)
+            shard = self._shards[function, crc32(told["Keys"][name]["S"].encode()) % SHARDS]
+            shard.records.append((told["SequenceNumber"], record))
             if not shard.is_read:
                 shard.is_read = True
                 self._read(function, shard, self._delay(), 0)
 
     def _read(self, function: str, shard: Shard, delay: float, retries: int) -> None:
+        """What a function did not take comes again, with all that came after it."""
+
         def deliver() -> None:
-            batch = list(shard.records)[: self.random.randint(1, 4)]
-            if not self.takes(function, {"Records": batch}):
+            batch = list(shard.records)[: self.random.randint(1, LARGEST_BATCH)]
+            ids = [number for number, _ in batch]
+            event = {"Records": [record for _, record in batch]}
+            failed = self.brings(function, event, ids)
+            taken = min(map(ids.index, failed), default=len(batch))
+            again = f"what {function} took of a stream comes again"
+            if failed or not self._befalls(self.trouble.repeats, again):
+                for _ in range(taken):
+                    shard.records.popleft()
+            if failed:
                 assert retries < MAX_RETRIES, f"{function} does not get on"
                 self._read(function, shard, self.random.uniform(0.5, 4), retries + 1)
-                return
-            if not self._chance(self.trouble.repeats):
-                for _ in batch:
-                    shard.records.popleft()
-            if shard.records:
+            elif shard.records:
                 self._read(function, shard, self._delay(), 0)
             else:
                 shard.is_read = False
 
         self.after(delay, deliver)
+
+
+def place_of(asked: Mapping[str, Any]) -> str:
+    """The tables, the queue or whatever else a request is about."""
+    writes = [each for one in asked.get("TransactItems", ()) for each in one.values()]
+    tables = [*asked.get("RequestItems", ()), *(each["TableName"] for each in writes)]
+    queue = asked.get("QueueUrl", "").rpartition("/")[2]
+    place = asked.get("TableName") or queue or asked.get("Name") or "the bus"
+    return ", ".join(dict.fromkeys(tables)) or place
+
+
+def parts_of(operation: str, asked: Mapping[str, Any]) -> list[Any]:
+    """Of a request for several things at once."""
+    if operation == "BatchGetItem":
+        wanted = asked["RequestItems"].items()
+        return [(table, key) for table, each in wanted for key in each["Keys"]]
+    return list(asked["Entries"]) if operation in ("SendMessageBatch", "PutEvents") else []
+
+
+def batch_of(queue: str) -> int:
+    """How many messages of a queue a function takes at once, at most."""
+    for properties in functions().values():
+        for event in properties.get("Events", {}).values():
+            asked = event["Properties"]
+            if event["Type"] == "SQS" and asked["Queue"]["Fn::GetAtt"][0] == queue:
+                return int(asked.get("BatchSize", BATCH_OF_QUEUE))
+    raise LookupError(queue)
 
 
 def request(
