@@ -147,7 +147,8 @@ bench-starts: $(VENV)/ready $(RUNTIME)/ready ## Measures cold starts, and shows 
 	@$(BIN)/python -m benchmarks.unused_imports
 
 faults: $(VENV)/ready ## Plays random histories through deaths and failures; SEEDS=200-260
-	@PYTHONHASHSEED=0 FAULT_SEEDS="$(or $(SEEDS),0-30)" $(BIN)/pytest --quiet tests/faults
+	@PYTHONHASHSEED=0 FAULT_SEEDS="$(or $(SEEDS),0-30)" $(BIN)/pytest --quiet --show-capture=no \
+		tests/faults/test_histories.py tests/faults
 
 lint: $(VENV)/ready ## Checks style, types, who imports whom, and the template
 	@$(BIN)/ruff check --quiet

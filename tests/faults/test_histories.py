@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -24,9 +25,10 @@ from tests.faults.shortest import shortest
 from tests.support.simulated_cloud import Fault
 
 # Without anybody's wish: those of CI.
-FEW = "0-7"
-# By then the acts are done of a history that takes long to play.
+FEW = "0-4"
+# By then the acts are done of a history that takes long to play, or need not be long.
 MORNING = 1_200
+AN_HOUR = timedelta(hours=1)
 # Of what breaks a law.
 MOST_TOLD = 3
 SAID = os.environ.get("FAULT_SEEDS", "")
@@ -72,7 +74,7 @@ def play(seed: int, acts: Sequence[Act], **how: Any) -> Played:
         return Played(acts, [f"it_comes_to_rest: {error}"], summary=f"seed {seed}")
 
 
-def told(seed: int, whole: Played) -> str:
+def told(seed: int, whole: Played, **how: Any) -> str:
     """What is wrong, and the shortest history that breaks one of the same laws: first with as few
     acts as may be, and then with as few faults."""
     found = whole
@@ -80,7 +82,7 @@ def told(seed: int, whole: Played) -> str:
     def breaks(acts: Sequence[Act], faults: Sequence[Fault] | None = None) -> bool:
         nonlocal found
         only = None if faults is None else frozenset(each.dice for each in faults)
-        played = play(seed, acts, only=only)
+        played = play(seed, acts, only=only, **how)
         if is_broken := not whole.laws.isdisjoint(played.laws):
             found = played
         return is_broken
@@ -127,12 +129,12 @@ def test_the_laws_hold(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_laws_hold_where_moto_keeps_the_tables() -> None:
     acts = [act for act in acts_of(0)[::2] if act.at < MORNING]
-    assert play(0, acts, is_real=True, lasts=timedelta(hours=1)).wrongs == []
+    assert play(0, acts, is_real=True, lasts=AN_HOUR).wrongs == []
 
 
 def test_much_goes_wrong_and_much_is_done_for_all_that() -> None:
     """Or the histories would prove nothing."""
-    with lived(0, acts_of(0)) as world:
+    with lived(0, acts_of(0), lasts=AN_HOUR) as world:
         cloud = world.cloud
         assert cloud.killed > 20
         assert len(cloud.faults) > 100
@@ -147,8 +149,9 @@ def test_a_seed_repeats() -> None:
     tables = ("calls", "contacts", "agents", "offers", "promises", "assignments")
 
     def played() -> Any:
-        with lived(1, acts) as world:
-            return [sorted(map(repr, world.cloud.items(table))) for table in tables]
+        with lived(1, acts, lasts=AN_HOUR) as world:
+            found = [sorted(map(repr, world.cloud.items(table))) for table in tables]
+            return found, world.cloud.faults
 
     assert played() == played()
 
@@ -188,6 +191,23 @@ def test_a_law_is_seen_to_be_broken(law: str) -> None:
     """Or the laws would prove nothing."""
     with patch.object(*WRONG[law]):
         assert law in play(0, acts_of(0)).laws
+
+
+def test_a_failure_says_what_it_takes_to_see_it() -> None:
+    """And nothing that it does not take."""
+    acts = [act for act in acts_of(0) if act.name in ("links", "gives", "rests")]
+    with patch.object(*WRONG["a_history_has_no_gaps"]):
+        report = told(0, play(0, acts, lasts=AN_HOUR), lasts=AN_HOUR)
+    lines = report.splitlines()
+    assert lines[0] == "Seed 0 breaks 1 of the laws in tests/faults/laws.py:"
+    assert lines[1] == "  a_history_has_no_gaps"
+    (found,) = (number for number, line in enumerate(lines) if line.startswith("The shortest"))
+    assert f"has 1 of its {len(acts)} acts and 0 of its " in lines[found]
+    assert re.fullmatch(
+        r"  \d\d:\d\d:\d\d  customer \d comes into the campaign, to .+", lines[found + 1]
+    )
+    assert lines[found + 2 : found + 4] == ["At its end:", "  a_history_has_no_gaps"]
+    assert lines[-1] == "To play it again: make faults SEEDS=0"
 
 
 def test_the_shortest_history_is_what_it_takes() -> None:

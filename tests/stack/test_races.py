@@ -1,12 +1,17 @@
-"""Many at once on the same call and on the same number, in a DynamoDB that is atomic."""
+"""Many at once on the same call, number, agent or customer, in a DynamoDB that is atomic."""
 
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
+from threading import Lock
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from retorno.agents.model import AgentDraft, Hold, HoldKind, State, Wish
 from retorno.agents.service import Agents, Reservations
@@ -20,17 +25,93 @@ from retorno.counters.model import Cell, Told, summed
 from retorno.counters.store import Counters
 from retorno.customers.model import Choice
 from retorno.customers.store import CustomerStore
+from retorno.dynamodb import RefusedTogether, write_together
+from retorno.errors import Unavailable
+from retorno.offers.model import Offer, Waiting
+from retorno.offers.model import State as OfferState
+from retorno.offers.store import Changed, OfferStore
 from retorno.phone import NumberPlan
 from retorno.recovery.model import MissedFilter, RecoveryRules
 from retorno.recovery.service import Matching
 from retorno.recovery.store import RecoveryStore
+from retorno.telemarketing.assignments.model import LinkWish, linked
+from retorno.telemarketing.assignments.store import AssignmentStore
 from tests.support.histories import BEGINNING, plausible_day
+from tests.support.quick_dynamodb import QuickDynamoDB
 from tests.support.reference import Verdict, verdicts
 from tests.support.stream import changes
 from tests.support.tables import create_table
 
 WORKERS = 32
 NOW = BEGINNING + timedelta(days=2)
+ALL_TABLES = ("AgentsTable", "AssignmentHistoryTable", "AssignmentsTable", "ContactsTable",
+              "OffersTable")  # fmt: skip
+
+
+class Race:
+    """Tables of its own. Who writes together what somebody else is writing together just then is
+    told so, as by DynamoDB: MiniStack lets them wait for each other. `met` says how often.
+    """
+
+    def __init__(self, name: str, dynamodb: Any) -> None:
+        self.tables = {
+            each: create_table(each, f"{name}-{each.lower()}", dynamodb) for each in ALL_TABLES
+        }
+        self.met = 0
+        self._places = QuickDynamoDB(self.tables, lambda *change: None)
+        self._lock = Lock()
+        self._written: set[Any] = set()
+        self._request = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def requested(self, client: BaseClient, operation: str, asked: Any) -> Any:
+        if operation != "TransactWriteItems":
+            return self._request(client, operation, asked)
+        places = [
+            self._places.touched(operation, {"TransactItems": [each]})
+            for each in asked["TransactItems"]
+        ]
+        with self._lock:
+            is_taken = [not self._written.isdisjoint(place) for place in places]
+            if any(is_taken):
+                self.met += 1
+                codes = ("TransactionConflict" if taken else "None" for taken in is_taken)
+                refusal: Any = {
+                    "Error": {"Code": "TransactionCanceledException", "Message": ""},
+                    "CancellationReasons": [{"Code": code} for code in codes],
+                }
+                raise ClientError(refusal, operation)
+            self._written.update(*places)
+        try:
+            return self._request(client, operation, asked)
+        finally:
+            with self._lock:
+                self._written.difference_update(*places)
+
+
+@pytest.fixture
+def race(
+    dynamodb: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Race]:
+    race = Race(re.sub(r"\W+", "-", request.node.name), dynamodb)
+
+    def requested(client: BaseClient, operation: str, asked: Any) -> Any:
+        return race.requested(client, operation, asked)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", requested)
+    yield race
+    assert race.met
+
+
+def at_work(agents: AgentStore, count: int) -> None:
+    people = Agents(agents, NumberPlan())
+    for index in range(count):
+        people.register(f"a{index}", AgentDraft(name="a", queues=("vendas",)), BEGINNING)
+        people.ask(f"a{index}", Wish(state=State.AVAILABLE), BEGINNING)
+
+
+def together(serve: Callable[[int], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return [pair for won in pool.map(serve, range(WORKERS)) for pair in won]
 
 
 def test_a_call_told_by_many_at_once_is_the_fold(dynamodb: Any) -> None:
@@ -78,19 +159,13 @@ def test_choices_made_at_once_are_all_remembered(dynamodb: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_each_contact_and_each_agent_is_reserved_once(dynamodb: Any, seed: int) -> None:
+def test_each_contact_and_each_agent_is_reserved_once(race: Race, seed: int) -> None:
     """Many workers at the same line, with as many contacts as agents."""
-    tables = {
-        name: create_table(name, f"raced-{name.lower()}-{seed}", dynamodb)
-        for name in ("ContactsTable", "AgentsTable")
-    }
-    agents = AgentStore(tables["AgentsTable"])
-    contacts = ContactStore(tables["ContactsTable"])
-    people = Agents(agents, NumberPlan())
+    agents = AgentStore(race.tables["AgentsTable"])
+    contacts = ContactStore(race.tables["ContactsTable"])
     reservations = Reservations(agents)
+    at_work(agents, 8)
     for index in range(8):
-        people.register(f"a{index}", AgentDraft(name="a", queues=("vendas",)), BEGINNING)
-        people.ask(f"a{index}", Wish(state=State.AVAILABLE), BEGINNING)
         wanted = Wanted(
             list_name="queue:vendas",
             number=f"+551198765000{index}",
@@ -103,7 +178,7 @@ def test_each_contact_and_each_agent_is_reserved_once(dynamodb: Any, seed: int) 
     assert len(ids) == 8
 
     def serve(worker: int) -> list[tuple[str, str]]:
-        random, won = Random(worker), []
+        random, won = Random(f"{seed} {worker}"), []
         for agent in sorted(reservations.idle("vendas", NOW, 8), key=lambda _: random.random()):
             contact = contacts.get(random.choice(ids))
             assert contact
@@ -113,14 +188,12 @@ def test_each_contact_and_each_agent_is_reserved_once(dynamodb: Any, seed: int) 
             held = reserved(contact, name, NOW + timedelta(seconds=worker))
             hold = Hold(hold_id=held.dial_id or "", kind=HoldKind.DIAL, until=NOW + HELD)
             log = contacts.log_of(contact.number_key).with_dial(hold.hold_id, NOW)
-            with suppress(AgentTaken, ContactTaken):
+            with suppress(AgentTaken, ContactTaken, Unavailable):
                 contacts.reserve(held, log, reservations.holding(agent, hold, NOW))
                 won.append((contact.contact_id, name))
         return won
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        pairs = [pair for won in pool.map(serve, range(WORKERS)) for pair in won]
-
+    pairs = together(serve)
     assert pairs
     assert len({contact for contact, _ in pairs}) == len({agent for _, agent in pairs})
     assert len({contact for contact, _ in pairs}) == len(pairs)
@@ -129,6 +202,128 @@ def test_each_contact_and_each_agent_is_reserved_once(dynamodb: Any, seed: int) 
     assert dialled == set(pairs)
     held_now = [each for each in agents.get_many(f"a{n}" for n in range(8)) if each.presence.hold]
     assert {each.agent.agent for each in held_now} == {agent for _, agent in pairs}
+    for contact in found:
+        assert contact
+        assert len(contacts.log_of(contact.number_key).dials) == contact.dials
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_number_on_two_lists_is_dialled_for_one(race: Race, seed: int) -> None:
+    """Each list has a contact of its own, but a number has one log."""
+    agents = AgentStore(race.tables["AgentsTable"])
+    contacts = ContactStore(race.tables["ContactsTable"])
+    reservations = Reservations(agents)
+    at_work(agents, 8)
+    seen = []
+    for index in range(8):
+        wanted = Wanted(
+            list_name=f"queue:q{index}",
+            number="+5511987650000",
+            queue="vendas",
+            asked_at=BEGINNING,
+            due_at=BEGINNING,
+        )
+        seen.append(contacts.save(asked(None, wanted, BEGINNING)))
+    log = contacts.log_of(seen[0].number_key)
+
+    def serve(worker: int) -> list[tuple[str, str]]:
+        contact, agent = seen[worker % 8], f"a{(worker + seed) % 8}"
+        stored = reservations.one(agent, NOW)
+        if stored is None:
+            return []
+        held = reserved(contact, agent, NOW)
+        hold = Hold(hold_id=held.dial_id or "", kind=HoldKind.DIAL, until=NOW + HELD)
+        with suppress(AgentTaken, ContactTaken, Unavailable):
+            others = reservations.holding(stored, hold, NOW)
+            contacts.reserve(held, log.with_dial(hold.hold_id, NOW), others)
+            return [(contact.contact_id, agent)]
+        return []
+
+    pairs = together(serve)
+    assert len(pairs) == 1
+    found = [contacts.get(each.contact_id) for each in seen]
+    dialled = [each for each in found if each and each.dials]
+    assert [(each.contact_id, each.dial_agent) for each in dialled] == pairs
+    assert [each.dial_id for each in contacts.log_of(log.number_key).dials] == [dialled[0].dial_id]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_each_caller_is_offered_to_one_agent_and_each_agent_one_caller(
+    race: Race, seed: int
+) -> None:
+    agents, offers = (
+        AgentStore(race.tables["AgentsTable"]),
+        OfferStore(race.tables["OffersTable"]),
+    )
+    reservations = Reservations(agents)
+    at_work(agents, 8)
+    callers = [f"c{index}" for index in range(8)]
+    for call_id in callers:
+        offers.save(None, Waiting(call_id=call_id, queue="vendas", since=BEGINNING))
+
+    def serve(worker: int) -> list[tuple[str, str]]:
+        random, won = Random(f"{seed} {worker}"), []
+        for agent in sorted(reservations.idle("vendas", NOW, 8), key=lambda _: random.random()):
+            before = offers.get(random.choice(callers))
+            assert before
+            if before.offer:
+                continue
+            name = agent.agent.agent
+            offer = Offer(
+                offer_id=f"{before.call_id}-{worker}",
+                call_id=before.call_id,
+                queue="vendas",
+                agent=name,
+                telephone="4001",
+                ordinal=1,
+                waiting_since=BEGINNING,
+                offered_at=NOW,
+                state=OfferState.OFFERED,
+                until=NOW + HELD,
+            )
+            after = before.model_copy(update={"offer": offer, "offers": 1})
+            with suppress(Changed, Unavailable):
+                others = reservations.holding(agent, offer.hold, NOW)
+                offers.save(before, after, others=others)
+                won.append((before.call_id, name))
+        return won
+
+    pairs = together(serve)
+    assert pairs
+    assert len({call for call, _ in pairs}) == len({agent for _, agent in pairs}) == len(pairs)
+    found = [each for each in map(offers.get, callers) if each]
+    assert {(each.call_id, each.offer.agent) for each in found if each.offer} == set(pairs)
+    on_offer = {each.call_id for each in offers.on_offer("vendas", 8, None).items}
+    assert on_offer == {call for call, _ in pairs}
+    assert set(offers.line("vendas", BEGINNING, 8)) == set(callers) - on_offer
+    held_now = [each for each in agents.get_many(f"a{n}" for n in range(8)) if each.presence.hold]
+    assert {each.agent.agent for each in held_now} == {agent for _, agent in pairs}
+
+
+def test_no_change_of_a_customer_in_a_campaign_is_lost(race: Race) -> None:
+    """Many give one customer to somebody else, each until it is done."""
+    tables = race.tables
+    store = AssignmentStore(tables["AssignmentsTable"], tables["AssignmentHistoryTable"])
+
+    def gives(agent: str) -> None:
+        while True:
+            seen = store.get("natal", "maria")
+            change = linked(seen, "natal", "maria", LinkWish(agent=agent), "leo", NOW)
+            assert change
+            with suppress(RefusedTogether, Unavailable):
+                write_together(store.changing(change))
+                return
+
+    agents = [f"a{index}" for index in range(WORKERS)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(gives, agents))
+    last, *before = store.history("natal", "maria", 100, None).entries
+    given = [each.changes["agent"] for each in (last, *before)]
+    assert sorted(given) == sorted(agents)
+    assert [each.number for each in (last, *before)] == list(range(WORKERS, 0, -1))
+    found = store.get("natal", "maria")
+    assert found
+    assert (found.revision, found.agent) == (WORKERS, last.changes["agent"])
 
 
 @pytest.mark.parametrize("seed", range(2))
