@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from threading import local
@@ -27,7 +27,7 @@ from tests.support.functions import consumers, followers, functions, handler_of
 from tests.support.quick_dynamodb import Item, QuickDynamoDB
 from tests.support.simulated_cloud import ONLOOKERS
 from tests.support.stream import Record
-from tests.support.turns import Job, Table, every_order_that_matters
+from tests.support.turns import Job, Table, Touched, Turns, every_order_that_matters
 
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 CLIENT_ERROR = 400
@@ -233,7 +233,8 @@ class Crossing:
 
     def differences(self, steps: Sequence[Step], start: Any, most: int | None) -> Iterator[str]:
         """The orders of two steps, up to so many, of which nothing comes that comes of one after
-        the other."""
+        the other: whose requests they were, who was refused, and what is not (-), but this (+).
+        """
         serial = {order: self.serially(steps, order, start) for order in ((0, 1), (1, 0))}
         alone: dict[int, End] = {}
         refused: set[int] = set()
@@ -244,6 +245,7 @@ class Crossing:
             return [self.job(number, step, refused) for number, step in enumerate(steps)]
 
         for count, turns in enumerate(every_order_that_matters(self.table, make)):
+            order = in_words(turns, self.table.touched)
             self.flow()
             end = End(frozenset(refused), self.state())
             allowed = set(serial.values())
@@ -256,7 +258,9 @@ class Crossing:
                 allowed.add(End(end.refused, self._unchanged(start)))
             if end not in allowed:
                 differs = changed(serial[0, 1].state, end.state)
-                yield f"{turns}, {sorted(end.refused)} refused\n{differs}"
+                refused_else = " or ".join(sorted({said(each.refused) for each in allowed}))
+                refusals = f"refused: {said(end.refused)}; one after the other: {refused_else}"
+                yield "\n".join([*order, refusals, differs])
             if most and count + 1 >= most:
                 return
 
@@ -269,6 +273,22 @@ def is_refusal(answer: Any) -> bool:
     if isinstance(answer, dict) and "statusCode" in answer:
         return int(answer["statusCode"]) >= CLIENT_ERROR
     return bool(answer and answer.get("batchItemFailures"))
+
+
+def in_words(turns: Turns, touched: Sequence[Touched]) -> list[str]:
+    """The requests of the first step and of the second, as they came."""
+    return [
+        f"{number + 1} {' and '.join(sorted({_in_words(*each) for each in touches}))}"
+        for number, touches in zip(turns, touched, strict=True)
+    ]
+
+
+def _in_words(table: str, place: object, writes: bool) -> str:
+    return f"{'writes' if writes else 'reads'} {table}"
+
+
+def said(refused: Iterable[int]) -> str:
+    return " and ".join(str(number + 1) for number in sorted(refused)) or "nobody"
 
 
 def changed(expected: State, found: State) -> str:
