@@ -26,7 +26,7 @@ from tests.support.events import Answer, Claims, answer, user
 from tests.support.functions import function_of, handler_of
 from tests.support.quick_dynamodb import Item
 from tests.support.simulated_centre import Centre
-from tests.support.simulated_cloud import Cloud, Trouble, request
+from tests.support.simulated_cloud import COUNTING, ONLOOKERS, Cloud, Trouble, request
 
 # A Monday in São Paulo, 9:30.
 OPENING = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -433,7 +433,15 @@ def lived(
         patches.callback(forget)
         deployment = deployed()
         deployment.configure(CALLING_PROFILES="none", CALL_MAX_HOURS="1")
-        cloud = Cloud(deployment, clock, str(seed), Trouble(), only=only, is_real=is_real)
+        cloud = Cloud(
+            deployment,
+            clock,
+            str(seed),
+            Trouble(),
+            only=only,
+            aside=ONLOOKERS - COUNTING,
+            is_real=is_real,
+        )
         patches.enter_context(cloud.running())
         campaigns = [campaign("vendas"), campaign("suporte", max_attempts=2, hours=(morning,))]
         world = World(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from tests.support.events import sqs
 from tests.support.functions import handler_of
 from tests.support.quick_dynamodb import Item
 from tests.support.reference import verdicts
+from tests.support.simulated_cloud import COUNTING
 from tests.support.webhooks import canonical
 
 Law = Callable[[World], Iterator[str]]
@@ -347,7 +348,7 @@ def brought(world: World) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Without who counts; and of the messages that only say when to look, which are many, one."""
     seen = set()
     for function, event in world.cloud.brought:
-        if function in ("AnnounceChanges", "AggregateMetrics"):
+        if function in COUNTING:
             continue
         bodies = [record.get("body") for record in event["Records"]]
         said = AT.sub("", f"{function} {bodies}")
@@ -388,6 +389,7 @@ LAWS: tuple[Law, ...] = (
 )
 
 
-def broken(world: World) -> list[str]:
-    """By law: what is wrong."""
-    return [f"{law.__name__}: {wrong}" for law in LAWS for wrong in law(world)]
+def broken(world: World, names: Collection[str] | None = None) -> list[str]:
+    """By law: what is wrong. None asks all of them."""
+    asked = [law for law in LAWS if names is None or law.__name__ in names]
+    return [f"{law.__name__}: {wrong}" for law in asked for wrong in law(world)]

@@ -10,10 +10,10 @@ from tests.faults.crossing import Crossing
 from tests.faults.steps import NAMES, Desk, steps
 from tests.support.functions import functions
 
-# Without anybody's wish, so many orders of each pair, and a third of the pairs.
+# Without anybody's wish, so many orders of each pair, and a fourth of the pairs.
 ALL = bool(os.environ.get("FAULT_SEEDS"))
 MOST_ORDERS = None if ALL else 20
-SHARE = 1 if ALL else 3
+SHARE = 1 if ALL else 4
 MOST_OF_LONG_ONES = 200
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})

@@ -67,8 +67,10 @@ STALE_SECONDS = 2
 # Why a part of a transaction is not written though its condition holds.
 BUSY = ("TransactionConflict", "ThrottlingError")
 
+# What counts what happens.
+COUNTING = frozenset({"AnnounceChanges", "AggregateMetrics"})
 # What looks on and is asked by nobody: feeds and waits have histories of their own.
-ONLOOKERS = frozenset({"PublishUpdates", "PushUpdates", "WatchWaits"})
+ONLOOKERS = COUNTING | {"PublishUpdates", "PushUpdates", "WatchWaits"}
 
 Answer = TypeVar("Answer")
 
@@ -132,7 +134,7 @@ class Shard:
 class Cloud:
     """`is_real` has moto keep the tables, which takes a hundred times as long: what the tables in
     memory do is then done by DynamoDB's other likeness. Of the faults that the seed brings `only`
-    some come, by their dice; None stands for all.
+    some come, by their dice; None stands for all. Functions `aside` are brought nothing.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class Cloud:
         trouble: Trouble,
         *,
         only: frozenset[float] | None = None,
+        aside: frozenset[str] = ONLOOKERS,
         is_real: bool = False,
     ) -> None:
         self.clock = clock
@@ -158,7 +161,7 @@ class Cloud:
         self.watching: list[Callable[[str, Item | None, Item | None], object]] = []
         self._deployment = deployment
         self._consumers = {
-            queue: function for queue, function in consumers().items() if function not in ONLOOKERS
+            queue: function for queue, function in consumers().items() if function not in aside
         }
         self._queues = {
             deployment.name(queue): queue for queue in self._consumers if deployment.has(queue)
@@ -167,7 +170,7 @@ class Cloud:
         self._followers = {
             name: (tables[table]["Properties"]["KeySchema"][0]["AttributeName"], wanted)
             for table, name in deployment.tables.items()
-            if (wanted := [each for each in followers().get(table, ()) if each not in ONLOOKERS])
+            if (wanted := [each for each in followers().get(table, ()) if each not in aside])
         }
         self._agenda: list[tuple[datetime, int, Random, Callable[[], object] | Semaphore]] = []
         self._order = count()

@@ -213,6 +213,14 @@ class TestDialling:
         assert (again.state, again.attempts, again.due_at) == (State.WAITING, 1, at(5 + 120))
         assert over(again, Result.HUMAN, 6).state is State.REACHED
 
+    def test_who_waits_again_by_then_was_still_reached_by_no_person(self) -> None:
+        """The miss is told to be open again before the call is told to have been a voicemail."""
+        reached = closed(over(dialled(waiting()), Result.HUMAN), "in-1", State.REACHED, at(4))
+        again = joined(reached, miss(), CAMPAIGN, at(5))
+        told = over(again, Result.VOICEMAIL, 6)
+        assert (told.state, told.result) == (State.WAITING, Result.VOICEMAIL)
+        assert (told.due_at, told.attempts) == (again.due_at, again.attempts)
+
     def test_what_turns_out_of_a_call_before_a_new_beginning_changes_nothing(self) -> None:
         reached = closed(over(dialled(waiting()), Result.HUMAN), "in-1", State.REACHED, at(4))
         anew = joined(reached, miss("in-2", 9), CAMPAIGN, at(9))

@@ -452,7 +452,7 @@ def ended(
         return _reached(told, at, now)
     if contact.result is Result.HUMAN and contact.state is State.REACHED:
         return _tried(told, at, pace, now)
-    return contact
+    return told
 
 
 def _reached(contact: Contact, at: datetime, now: datetime) -> Contact:
