@@ -5,7 +5,7 @@ from typing import TypeVar
 
 ActT = TypeVar("ActT")
 
-MOST_RUNS = 60
+MOST_RUNS = 40
 
 
 def shortest(
