@@ -1,7 +1,8 @@
 """What functions load for longer than 5 ms before their first event, and then run nothing of.
 
-Milliseconds of one load each, by `-X importtime`, with all that was loaded because of it. Models
-are used without a line of their own module run: look before something is cut.
+Milliseconds of one load each, by `-X importtime`, with all that was loaded because of it: they are
+of the clock, and want a quiet machine. Models are used without a line of their own module run: look
+before something is cut.
 """
 
 import json
