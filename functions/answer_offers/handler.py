@@ -23,7 +23,7 @@ from retorno import cursor as cursors
 from retorno.calls.model import Call
 from retorno.calls.service import CallReader, call_reader
 from retorno.customers.service import CustomerDirectory, customer_directory
-from retorno.http import Api, Cursor, IfMatch, Limit, QueueInPath, etag, expected_version
+from retorno.http import Api, Cursor, IfMatch, Limit, QueueInPath, answer, expected_version
 from retorno.offers.model import Offer, QueueDraft, State
 from retorno.offers.model import Queue as QueueOf
 from retorno.offers.service import OfferRecords, Offers, Queues, offer_records
@@ -117,12 +117,7 @@ def put_queue(
 
 
 def _set_up(queue: QueueOf, status: HTTPStatus = HTTPStatus.OK) -> Response[QueueView]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=QueueView.of(queue),
-        headers={"ETag": etag(queue.version)},
-    )
+    return answer(QueueView.of(queue), status, version=queue.version)
 
 
 @app.get(
@@ -168,11 +163,8 @@ def one(offer_id: OfferId) -> OfferDetail:
 def accept(offer_id: OfferId) -> Response[OfferFacts]:
     offer = offers().accept(offer_id, app.user.agent, clock.now())
     is_known = offer.state is State.CONNECTED
-    return Response(
-        (HTTPStatus.OK if is_known else HTTPStatus.ACCEPTED).value,
-        content_type="application/json",
-        body=OfferFacts.model_validate(offer),
-    )
+    status = HTTPStatus.OK if is_known else HTTPStatus.ACCEPTED
+    return answer(OfferFacts.model_validate(offer), status)
 
 
 @app.post(

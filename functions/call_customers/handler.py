@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.call_customers.schema import PlacedCall
 from retorno import clock
 from retorno.dialling.model import Asker, DialState, Key
-from retorno.http import Api
+from retorno.http import Api, answer
 from retorno.settings import DialSettings, OperationSettings
 from retorno.telemarketing.assignments.service import Workers
 from retorno.telemarketing.assignments.service import workers as workers_of
@@ -52,11 +52,8 @@ def place(
     webhooks_url = app.base_url(dial_settings().public_url)
     dial = calling().place(operation, wish, key, asker, worker, webhooks_url, clock.now())
     is_placed = dial.state is DialState.PLACED
-    return Response(
-        (HTTPStatus.CREATED if is_placed else HTTPStatus.ACCEPTED).value,
-        content_type="application/json",
-        body=PlacedCall.model_validate(dial),
-    )
+    status = HTTPStatus.CREATED if is_placed else HTTPStatus.ACCEPTED
+    return answer(PlacedCall.model_validate(dial), status)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

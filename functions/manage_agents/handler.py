@@ -22,7 +22,7 @@ from retorno.http import (
     Limit,
     Since,
     Until,
-    etag,
+    answer,
     expected_version,
     no_content,
 )
@@ -123,12 +123,7 @@ def times(agent: AgentInPath, since: Since = None, until: Until = None) -> Times
 
 
 def _shown(stored: Stored, status: HTTPStatus = HTTPStatus.OK) -> Response[AgentView]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=AgentView.of(stored, clock.now()),
-        headers={"ETag": etag(stored.version)},
-    )
+    return answer(AgentView.of(stored, clock.now()), status, version=stored.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

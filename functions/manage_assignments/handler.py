@@ -1,7 +1,6 @@
 """Customers of campaigns: linked, scheduled, given to others, and what was done with them."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -17,7 +16,7 @@ from functions.manage_assignments.schema import (
 )
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.http import Api, CampaignInPath, Cursor, CustomerId, Limit, created, no_content
+from retorno.http import Api, CampaignInPath, Cursor, CustomerId, Limit, answer, created, no_content
 from retorno.settings import AssignmentSettings
 from retorno.telemarketing.assignments import service
 from retorno.telemarketing.assignments.model import Assignment, LinkWish, TimeWish, Worker
@@ -64,7 +63,7 @@ def link(
     view = AssignmentView.of(linked.assignment, now)
     if linked.done is Done.CREATED:
         return created(view, f"/telemarketing/campaigns/{campaign}/customers/{customer_id}")
-    return Response(HTTPStatus.OK.value, content_type="application/json", body=view)
+    return answer(view)
 
 
 @app.get(OF_CAMPAIGN, tags=["telemarketing"], summary="A customer of a campaign")

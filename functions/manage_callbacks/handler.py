@@ -22,7 +22,7 @@ from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import State
 from retorno.callbacks.service import CallList, call_list
 from retorno.errors import InvalidInput
-from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version, no_content
+from retorno.http import Api, Cursor, IfMatch, Limit, answer, expected_version, no_content
 from retorno.recovery.model import Dismissal
 from retorno.settings import ManageCallbacksSettings
 
@@ -149,12 +149,7 @@ def dismiss(contact_id: ContactId, request: Annotated[DismissRequest, Body()]) -
 
 
 def _shown(campaign: Campaign, status: HTTPStatus = HTTPStatus.OK) -> Response[CampaignView]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=CampaignView.of(campaign),
-        headers={"ETag": etag(campaign.version)},
-    )
+    return answer(CampaignView.of(campaign), status, version=campaign.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

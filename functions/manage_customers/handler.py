@@ -1,7 +1,6 @@
 """Keeps customers, and finds them by name and by number."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -20,8 +19,8 @@ from retorno.http import (
     CustomerId,
     IfMatch,
     Limit,
+    answer,
     created,
-    etag,
     expected_version,
     no_content,
 )
@@ -62,7 +61,7 @@ def page(
 def create(draft: Annotated[CustomerDraft, Body()]) -> Response[CustomerView]:
     stored = customers().create(draft, clock.now())
     location = f"/customers/{stored.customer.customer_id}"
-    return created(CustomerView.of(stored), location, ETag=etag(stored.version))
+    return created(CustomerView.of(stored), location, stored.version)
 
 
 @app.get("/customers/<customer_id>", tags=["customers"], summary="A customer")
@@ -94,12 +93,7 @@ def delete(customer_id: CustomerId, if_match: IfMatch = None) -> Response[str]:
 
 
 def _shown(stored: Stored) -> Response[CustomerView]:
-    return Response(
-        HTTPStatus.OK.value,
-        content_type="application/json",
-        body=CustomerView.of(stored),
-        headers={"ETag": etag(stored.version)},
-    )
+    return answer(CustomerView.of(stored), version=stored.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

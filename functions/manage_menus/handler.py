@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.manage_menus.schema import MenuList, MenuSummary, MenuView
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version, no_content
+from retorno.http import Api, Cursor, IfMatch, Limit, answer, expected_version, no_content
 from retorno.menus.model import StoredMenu, Tree
 from retorno.menus.service import Menus
 from retorno.menus.service import menus as menus_of
@@ -73,12 +73,7 @@ def remove(menu: MenuInPath, if_match: IfMatch = None) -> Response[str]:
 
 
 def _shown(stored: StoredMenu, status: HTTPStatus = HTTPStatus.OK) -> Response[MenuView]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=MenuView.of(stored),
-        headers={"ETag": etag(stored.version)},
-    )
+    return answer(MenuView.of(stored), status, version=stored.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.manage_outcomes.schema import NoContactReasonList, OutcomeList
 from retorno.dispositions.model import Code
-from retorno.http import Api, IfMatch, etag, expected_version, no_content
+from retorno.http import Api, IfMatch, answer, expected_version, no_content
 from retorno.settings import TelemarketingSetupSettings
 from retorno.telemarketing.setup.model import (
     ListedT,
@@ -116,12 +116,7 @@ def _removed(kind: type[ListedT], key: str, if_match: str | None) -> Response[st
 
 
 def _shown(entry: ListedT, status: HTTPStatus = HTTPStatus.OK) -> Response[ListedT]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=entry,
-        headers={"ETag": etag(entry.version)},
-    )
+    return answer(entry, status, version=entry.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

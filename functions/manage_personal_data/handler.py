@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.manage_personal_data.schema import ErasureView, ExportView, HoldView
 from retorno import clock
-from retorno.http import Api, JobId, NumberInPath, T, no_content
+from retorno.http import Api, JobId, NumberInPath, answer, no_content
 from retorno.personal_data.model import ErasureWish, HoldWish, Key, Kind, PersonWish
 from retorno.personal_data.service import PersonalDataRequests, personal_data_requests
 from retorno.settings import PersonalDataSettings
@@ -35,7 +35,8 @@ def requests() -> PersonalDataRequests:
 )
 def erase(wish: Annotated[ErasureWish, Body()], key: IdempotencyKey) -> Response[ErasureView]:
     begun = requests().erase(wish, key, app.user.name, clock.now())
-    return _accepted(ErasureView.of(begun), f"/personal-data/erasures/{begun.request_id}")
+    location = f"/personal-data/erasures/{begun.request_id}"
+    return answer(ErasureView.of(begun), HTTPStatus.ACCEPTED, location=location)
 
 
 @app.get(
@@ -54,7 +55,8 @@ def one_erasure(erasure_id: JobId) -> ErasureView:
 def export(wish: Annotated[PersonWish, Body()], key: IdempotencyKey) -> Response[ExportView]:
     begun = requests().export(wish, key, app.user.name, clock.now())
     view = ExportView.of(begun, requests().download_url(begun))
-    return _accepted(view, f"/personal-data/exports/{begun.request_id}")
+    location = f"/personal-data/exports/{begun.request_id}"
+    return answer(view, HTTPStatus.ACCEPTED, location=location)
 
 
 @app.get(
@@ -85,15 +87,6 @@ def one_hold(number: NumberInPath) -> HoldView:
 def lift(number: NumberInPath) -> Response[str]:
     requests().lift(number, clock.now())
     return no_content()
-
-
-def _accepted(view: T, location: str) -> Response[T]:
-    return Response(
-        HTTPStatus.ACCEPTED.value,
-        content_type="application/json",
-        body=view,
-        headers={"Location": location},
-    )
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote as quoted
 from urllib.parse import unquote
@@ -18,7 +17,17 @@ from retorno import cursor as cursors
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dialling.model import Key
 from retorno.errors import InvalidInput
-from retorno.http import Api, Cursor, IfMatch, Limit, Since, Until, created, etag, expected_version
+from retorno.http import (
+    Api,
+    Cursor,
+    IfMatch,
+    Limit,
+    Since,
+    Until,
+    answer,
+    created,
+    expected_version,
+)
 from retorno.quotes.model import Quote, QuoteDraft, QuoteFilter, QuoteId, QuoteWish, Seller, State
 from retorno.quotes.service import Quotes
 from retorno.quotes.service import quotes as quotes_of
@@ -56,7 +65,7 @@ def make(
     quote = quotes().make(wish, key, _seller(), clock.now())
     (view,) = shown([quote])
     location = f"/quotes/{quoted(str(quote.quote_id), safe='')}"
-    return created(view, location, ETag=etag(quote.version))
+    return created(view, location, quote.version)
 
 
 @app.get(
@@ -128,12 +137,7 @@ def shown(of: Sequence[Quote]) -> list[QuoteView]:
 
 def _shown(quote: Quote) -> Response[QuoteView]:
     (view,) = shown([quote])
-    return Response(
-        HTTPStatus.OK.value,
-        content_type="application/json",
-        body=view,
-        headers={"ETag": etag(quote.version)},
-    )
+    return answer(view, version=quote.version)
 
 
 def _seller() -> Seller:

@@ -13,7 +13,7 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.callback_campaigns.model import CAMPAIGN_ID
 from retorno.dispositions.model import Code
-from retorno.http import Api, Cursor, IfMatch, Limit, etag, expected_version, no_content
+from retorno.http import Api, Cursor, IfMatch, Limit, answer, expected_version, no_content
 from retorno.settings import ManageTelemarketingSettings
 from retorno.telemarketing.assignments.service import Workers
 from retorno.telemarketing.assignments.service import workers as workers_of
@@ -175,12 +175,7 @@ def _removed(kind: type[LastingT], key: str, if_match: str | None) -> Response[s
 
 
 def _shown(entry: LastingT, status: HTTPStatus = HTTPStatus.OK) -> Response[LastingT]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=entry,
-        headers={"ETag": etag(entry.version)},
-    )
+    return answer(entry, status, version=entry.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -27,7 +27,7 @@ from retorno.http import (
     QueueInPath,
     Since,
     Until,
-    etag,
+    answer,
     expected_version,
     no_content,
 )
@@ -158,12 +158,7 @@ def breaches(
 
 
 def _shown(found: InForce, status: HTTPStatus = HTTPStatus.OK) -> Response[PolicyView]:
-    return Response(
-        status.value,
-        content_type="application/json",
-        body=PolicyView.of(found),
-        headers={"ETag": etag(found.version)},
-    )
+    return answer(PolicyView.of(found), status, version=found.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """Saved filters of the worklist: one's own, and those that leaders share."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.manage_worklist_filters.schema import FilterList, FilterView
-from retorno.http import Api, IfMatch, created, etag, expected_version, no_content
+from retorno.http import Api, IfMatch, answer, created, expected_version, no_content
 from retorno.settings import TelemarketingSetupSettings
 from retorno.telemarketing.setup.model import FilterDraft, SavedFilter
 from retorno.telemarketing.setup.service import Filters
@@ -42,7 +41,7 @@ def seen() -> FilterList:
 def save(draft: Annotated[FilterDraft, Body()]) -> Response[FilterView]:
     saved = filters().add(draft, app.user.name, leads=_leads())
     location = f"/telemarketing/filters/{saved.filter_id}"
-    return created(FilterView.of(saved), location, ETag=etag(saved.version))
+    return created(FilterView.of(saved), location, saved.version)
 
 
 @app.get("/telemarketing/filters/<filter_id>", tags=TAGS, summary="A filter")
@@ -71,12 +70,7 @@ def _leads() -> bool:
 
 
 def _shown(saved: SavedFilter) -> Response[FilterView]:
-    return Response(
-        HTTPStatus.OK.value,
-        content_type="application/json",
-        body=FilterView.of(saved),
-        headers={"ETag": etag(saved.version)},
-    )
+    return answer(FilterView.of(saved), version=saved.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

@@ -14,7 +14,7 @@ from retorno import cursor as cursors
 from retorno.dialling.model import Asker, DialState, DialWish, Key
 from retorno.dialling.service import Dialling, DialRecords, dial_records, dialling
 from retorno.errors import NotAllowed
-from retorno.http import Api, Cursor, Limit
+from retorno.http import Api, Cursor, Limit, answer
 from retorno.settings import DialSettings
 from retorno.telephony.ports import MAX_NAME_LENGTH
 from retorno.users import LEADERS
@@ -47,12 +47,8 @@ def place(
     webhooks_url = app.base_url(settings().public_url)
     dial = dials().place(wish, key, asker, webhooks_url, clock.now())
     is_placed = dial.state is DialState.PLACED
-    return Response(
-        (HTTPStatus.CREATED if is_placed else HTTPStatus.ACCEPTED).value,
-        content_type="application/json",
-        body=DialView.of(dial),
-        headers={"Location": f"/dials/{dial.dial_id}"},
-    )
+    status = HTTPStatus.CREATED if is_placed else HTTPStatus.ACCEPTED
+    return answer(DialView.of(dial), status, location=f"/dials/{dial.dial_id}")
 
 
 @app.get(

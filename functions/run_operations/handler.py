@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
@@ -22,7 +21,7 @@ from retorno import clock
 from retorno import cursor as cursors
 from retorno.customers.model import Customer
 from retorno.errors import InvalidInput, NotAllowed
-from retorno.http import Api, Cursor, IfMatch, Limit, created, etag, expected_version
+from retorno.http import Api, Cursor, IfMatch, Limit, answer, created, expected_version
 from retorno.settings import OperationSettings
 from retorno.telemarketing.assignments import service as assignments
 from retorno.telemarketing.assignments.model import Worker
@@ -32,8 +31,6 @@ from retorno.users import LEADERS
 
 app = Api()
 settings = cache(OperationSettings.from_environment)
-
-T = TypeVar("T")
 
 OperationInPath = Annotated[str, Path(max_length=200)]
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -66,12 +63,11 @@ def workers() -> assignments.Workers:
 def begin(request: Annotated[OpenRequest, Body()]) -> Response[OperationScreen]:
     opened = doing().open(request.campaign, request.customer_id, _worker(), clock.now())
     screen = _screen(opened.operation, opened.customer)
-    tag = etag(opened.operation.version)
+    version = opened.operation.version
     if opened.is_new:
-        return created(
-            screen, f"/telemarketing/operations/{screen.operation.operation_id}", ETag=tag
-        )
-    return _ok(screen, ETag=tag)
+        location = f"/telemarketing/operations/{screen.operation.operation_id}"
+        return created(screen, location, version)
+    return answer(screen, version=version)
 
 
 @app.get(
@@ -100,7 +96,7 @@ def operation_list(
 )
 def one(operation: OperationInPath) -> Response[OperationScreen]:
     found = doing().one(operation)
-    return _ok(_screen(found, doing().customer_of(found)), ETag=etag(found.version))
+    return answer(_screen(found, doing().customer_of(found)), version=found.version)
 
 
 @app.patch(
@@ -198,13 +194,7 @@ def _screen(operation: Operation, customer: Customer | None) -> OperationScreen:
 
 
 def _shown(operation: Operation) -> Response[OperationView]:
-    return _ok(OperationView.of(operation), ETag=etag(operation.version))
-
-
-def _ok(body: T, **headers: str) -> Response[T]:
-    return Response(
-        HTTPStatus.OK.value, content_type="application/json", body=body, headers=headers
-    )
+    return answer(OperationView.of(operation), version=operation.version)
 
 
 def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:

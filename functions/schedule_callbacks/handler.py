@@ -1,7 +1,6 @@
 """Promises customers a time at which they are called back."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -18,8 +17,8 @@ from retorno.http import (
     Day,
     IfMatch,
     Limit,
+    answer,
     created,
-    etag,
     expected_version,
     no_content,
 )
@@ -55,7 +54,7 @@ def make(
 ) -> Response[PromiseView]:
     promise = promises().make(wish, key, _asker(), clock.now())
     location = f"/callbacks/{promise.promise_id}"
-    return created(PromiseView.of(promise), location, ETag=etag(promise.version))
+    return created(PromiseView.of(promise), location, promise.version)
 
 
 @app.get(
@@ -121,12 +120,7 @@ def _own_only() -> Asker | None:
 
 
 def _shown(promise: Promise) -> Response[PromiseView]:
-    return Response(
-        HTTPStatus.OK.value,
-        content_type="application/json",
-        body=PromiseView.of(promise),
-        headers={"ETag": etag(promise.version)},
-    )
+    return answer(PromiseView.of(promise), version=promise.version)
 
 
 @with_metrics

@@ -24,7 +24,7 @@ from retorno import cursor as cursors
 from retorno.customers.lookup import Lookup
 from retorno.customers.service import CustomerDirectory, customer_directory
 from retorno.dialling.model import Asker
-from retorno.http import Api, Cursor, Limit
+from retorno.http import Api, Cursor, Limit, answer
 from retorno.messages.model import Conversation, Key, MessageState, MessageWish
 from retorno.messages.service import Conversations, Outbox, Position
 from retorno.messages.service import conversations as conversations_of
@@ -66,12 +66,9 @@ def send(
     message = outbox().send(number, wish, key, asker, clock.now())
     is_open = message.state in (MessageState.SENDING, MessageState.UNCERTAIN)
     address = quote(message.conversation, safe="+")
-    return Response(
-        (HTTPStatus.ACCEPTED if is_open else HTTPStatus.CREATED).value,
-        content_type="application/json",
-        body=MessageView.of(message),
-        headers={"Location": f"/conversations/{address}/messages/{message.message_id}"},
-    )
+    status = HTTPStatus.ACCEPTED if is_open else HTTPStatus.CREATED
+    location = f"/conversations/{address}/messages/{message.message_id}"
+    return answer(MessageView.of(message), status, location=location)
 
 
 @app.get(

@@ -1,7 +1,6 @@
 """What agents are to do in telemarketing: their lists, and the next customer."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.show_worklists.schema import Counts, NextRequest, Worklist, WorklistRow
 from retorno import clock
 from retorno import cursor as cursors
-from retorno.http import Api, Cursor, Limit, no_content
+from retorno.http import Api, Cursor, Limit, answer, no_content
 from retorno.settings import WorklistSettings
 from retorno.telemarketing.assignments.model import State, Worker
 from retorno.telemarketing.assignments.service import Workers
@@ -90,11 +89,7 @@ def next_customer(request: Annotated[NextRequest, Body()]) -> Response[Any]:
     listed = lists().next(request.campaign, _worker(), now)
     if listed is None:
         return no_content()
-    return Response(
-        HTTPStatus.OK.value,
-        content_type="application/json",
-        body=WorklistRow.of(listed, now),
-    )
+    return answer(WorklistRow.of(listed, now))
 
 
 def _worker() -> Worker:

@@ -332,14 +332,25 @@ def expected_version(if_match: str | None) -> int | None:
     return int(tag[1]) if tag else 0
 
 
-def created(body: T, location: str, **headers: str) -> Response[T]:
-    """The answer that shows something new, and where it is from now on."""
-    return Response(
-        HTTPStatus.CREATED.value,
-        content_type="application/json",
-        body=body,
-        headers={"Location": location, **headers},
-    )
+def answer(
+    body: T,
+    status: HTTPStatus = HTTPStatus.OK,
+    *,
+    version: int | None = None,
+    location: str | None = None,
+) -> Response[T]:
+    """What is shown as JSON: of which version it is (`ETag`), and where it is from now on."""
+    headers = {}
+    if version is not None:
+        headers["ETag"] = etag(version)
+    if location is not None:
+        headers["Location"] = location
+    return Response(status.value, content_type=JSON, body=body, headers=headers)
+
+
+def created(body: T, location: str, version: int | None = None) -> Response[T]:
+    """The answer that shows something new."""
+    return answer(body, HTTPStatus.CREATED, version=version, location=location)
 
 
 def no_content() -> Response[str]:
