@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -60,17 +61,25 @@ def look_again(deployed: Deployed, function: str, stream: str | None = None) -> 
 def _look(deployed: Deployed, client: Any, mapping: Record) -> tuple[int, int]:
     items = failed = 0
     with ThreadPoolExecutor(INVOCATIONS_AT_ONCE) as pool:
-        for records in _pages(deployed, mapping):
-            size = mapping["BatchSize"]
-            batches = [records[first : first + size] for first in range(0, len(records), size)]
-            items += len(records)
+        for batches in _at_once(_records(deployed, mapping), mapping["BatchSize"]):
+            items += sum(map(len, batches))
             failed += sum(pool.map(lambda batch: _failures(client, mapping, batch), batches))
-            if failed and failed == items:
+            if failed == items:
                 break  # There is no use in going on.
     return items, failed
 
 
-def _pages(deployed: Deployed, mapping: Record) -> Iterator[Sequence[Record]]:
+def _at_once(records: Iterator[Record], size: int) -> Iterator[Sequence[Sequence[Record]]]:
+    """In batches, as many as are looked at together. First come a few that are one record each: a
+    function that is not mended may take all the time that it has for every one."""
+    batches = [[each] for each in islice(records, INVOCATIONS_AT_ONCE)]
+    while batches:
+        yield batches
+        some = list(islice(records, INVOCATIONS_AT_ONCE * size))
+        batches = [some[first : first + size] for first in range(0, len(some), size)]
+
+
+def _records(deployed: Deployed, mapping: Record) -> Iterator[Record]:
     """All items of a table as its stream would tell of them, but for those that the mapping's
     filters leave out."""
     dynamodb, table = deployed.client("dynamodb"), _table(mapping)
@@ -81,12 +90,11 @@ def _pages(deployed: Deployed, mapping: Record) -> Iterator[Sequence[Record]]:
     patterns = [
         json.loads(each["Pattern"]) for each in mapping.get("FilterCriteria", {}).get("Filters", ())
     ]
-    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
-        records = [
-            _record(item, keys, number, mapping["EventSourceArn"])
-            for number, item in enumerate(page["Items"])
-        ]
-        yield [each for each in records if not patterns or any(suits(each, p) for p in patterns)]
+    pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    for number, item in enumerate(chain.from_iterable(page["Items"] for page in pages)):
+        record = _record(item, keys, number, mapping["EventSourceArn"])
+        if not patterns or any(suits(record, each) for each in patterns):
+            yield record
 
 
 def _record(item: Record, keys: Sequence[str], number: int, stream: str) -> Record:

@@ -160,33 +160,52 @@ class Fragile(Lambda):
     def __init__(self, deployment: Deployment, bad: str = "", works: int = 1000) -> None:
         super().__init__(deployment)
         self.bad, self.works = bad, works
+        self.asked = 0
         self.seen: list[str] = []
 
     def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
         records = json.loads(Payload)["Records"]
         keys = [each["dynamodb"]["Keys"]["number_key"]["S"] for each in records]
-        self.works -= 1
-        if self.works < 0 or len(keys) > 2 or self.bad in keys:
+        self.asked += 1
+        if self.asked > self.works or len(keys) > 2 or self.bad in keys:
             return {"Payload": io.BytesIO(b'{"errorMessage": "no"}'), "FunctionError": "Unhandled"}
         self.seen += keys
         return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
 
 
 @pytest.mark.parametrize(
-    ("bad", "works", "failed"), [("", 1000, 0), ("+5511900000003", 1000, 1), ("", 0, 5)]
+    ("bad", "works", "failed"), [("", 1000, 0), ("+5511900000003", 1000, 1), ("", 1, 4)]
 )
 def test_what_breaks_off_comes_again_in_halves(
     bad: str, works: int, failed: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(look_again, "INVOCATIONS_AT_ONCE", 1)
     numbers = [f"+551190000000{number}" for number in range(5)]
+    asked = Fragile(deployment, bad or "none", works)
+    assert looked_at(asked, numbers, monkeypatch) == look_again.Looked("DoNotCallTable", 5, failed)
+    assert len(asked.seen) == 5 - failed
+    assert bad not in asked.seen
+
+
+def test_who_fails_at_the_first_few_is_not_asked_for_the_rest(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take as long as a function runs, and a table is long."""
+    asked = Fragile(deployment, works=0)
+    numbers = [f"+55119000000{number:02}" for number in range(50)]
+    looked = looked_at(asked, numbers, monkeypatch)
+    assert looked.items == looked.failed == asked.asked == look_again.INVOCATIONS_AT_ONCE
+
+
+def looked_at(
+    asked: Fragile, numbers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> look_again.Looked:
     for number in numbers:
         item = {"number_key": {"S": number}, "origin": {"S": "customer"}}
         boto3.client("dynamodb").put_item(TableName="do-not-call", Item=item)
-    asked = Fragile(deployment, bad or "none", works)
     monkeypatch.setattr(
         Deployed, "client", lambda _, name, *__: asked if name == "lambda" else boto3.client(name)
     )
     stack = Deployed(boto3.Session(), None, {"DoNotCallTable": "do-not-call"})
     (looked,) = look_again.look_again(stack, "FollowDoNotCall")
-    assert looked == look_again.Looked("DoNotCallTable", 5, failed)
-    assert sorted(asked.seen) == ([] if not works else [each for each in numbers if each != bad])
+    return looked
