@@ -35,7 +35,7 @@ LEADS_TO = {
 SALE = "venda"
 
 # In real time. What is made of a schedule only after its time comes a minute or two late.
-SOON = timedelta(seconds=12)
+SOON = timedelta(seconds=20)
 NOT_TODAY = timedelta(days=1)
 
 # The next are those who are called twice: the others are called while they wait.
