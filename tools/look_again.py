@@ -26,6 +26,10 @@ Record = Mapping[str, Any]
 # As many as one of the mappings lets run beside each other.
 INVOCATIONS_AT_ONCE = 10
 
+# A function that fails at so many, and at such a share of all, is not mended: it is asked no more.
+# It has nothing to do for some, and so does not fail at all of them.
+MANY, MUCH = 10, 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -64,19 +68,18 @@ def _look(deployed: Deployed, client: Any, mapping: Record) -> tuple[int, int]:
         for batches in _at_once(_records(deployed, mapping), mapping["BatchSize"]):
             items += sum(map(len, batches))
             failed += sum(pool.map(lambda batch: _failures(client, mapping, batch), batches))
-            if failed == items:
-                break  # There is no use in going on.
+            if failed >= MANY and failed > items * MUCH:
+                break
     return items, failed
 
 
-def _at_once(records: Iterator[Record], size: int) -> Iterator[Sequence[Sequence[Record]]]:
-    """In batches, as many as are looked at together. First come a few that are one record each: a
-    function that is not mended may take all the time that it has for every one."""
-    batches = [[each] for each in islice(records, INVOCATIONS_AT_ONCE)]
-    while batches:
-        yield batches
-        some = list(islice(records, INVOCATIONS_AT_ONCE * size))
-        batches = [some[first : first + size] for first in range(0, len(some), size)]
+def _at_once(records: Iterator[Record], largest: int) -> Iterator[Sequence[Sequence[Record]]]:
+    """In batches, as many as are looked at together. They begin with one record each, and grow:
+    each may take all the time that a function has, where it is not mended."""
+    size = 1
+    while some := list(islice(records, INVOCATIONS_AT_ONCE * size)):
+        yield [some[first : first + size] for first in range(0, len(some), size)]
+        size = min(2 * size, largest)
 
 
 def _records(deployed: Deployed, mapping: Record) -> Iterator[Record]:

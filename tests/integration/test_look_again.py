@@ -2,9 +2,10 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from random import Random
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -157,52 +158,72 @@ def test_a_feed_that_begins_anew_shows_what_there_is(
 class Fragile(Lambda):
     """Breaks off at more than two at once, at what is bad, and from some moment on at anything."""
 
-    def __init__(self, deployment: Deployment, bad: str = "", works: int = 1000) -> None:
+    def __init__(
+        self, deployment: Deployment, bad: Collection[str] = (), works: int = 10_000
+    ) -> None:
         super().__init__(deployment)
-        self.bad, self.works = bad, works
+        self.bad, self.works = frozenset(bad), works
         self.asked = 0
-        self.seen: list[str] = []
+        self.seen: set[str] = set()
+        self._lock = Lock()
 
     def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
         records = json.loads(Payload)["Records"]
-        keys = [each["dynamodb"]["Keys"]["number_key"]["S"] for each in records]
-        self.asked += 1
-        if self.asked > self.works or len(keys) > 2 or self.bad in keys:
-            return {"Payload": io.BytesIO(b'{"errorMessage": "no"}'), "FunctionError": "Unhandled"}
-        self.seen += keys
-        return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
+        keys = {each["dynamodb"]["Keys"]["number_key"]["S"] for each in records}
+        with self._lock:
+            self.asked += 1
+            if self.asked > self.works or len(keys) > 2 or self.bad & keys:
+                no = io.BytesIO(b'{"errorMessage": "no"}')
+                return {"Payload": no, "FunctionError": "Unhandled"}
+            self.seen |= keys
+            return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
 
 
-@pytest.mark.parametrize(
-    ("bad", "works", "failed"), [("", 1000, 0), ("+5511900000003", 1000, 1), ("", 1, 4)]
-)
+def numbers(count: int) -> list[str]:
+    return [f"+551190000{number:04}" for number in range(count)]
+
+
+@pytest.mark.parametrize(("bad", "works"), [([], 1000), (["+5511900000003"], 1000), ([], 1)])
 def test_what_breaks_off_comes_again_in_halves(
-    bad: str, works: int, failed: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    bad: list[str], works: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(look_again, "INVOCATIONS_AT_ONCE", 1)
-    numbers = [f"+551190000000{number}" for number in range(5)]
-    asked = Fragile(deployment, bad or "none", works)
-    assert looked_at(asked, numbers, monkeypatch) == look_again.Looked("DoNotCallTable", 5, failed)
-    assert len(asked.seen) == 5 - failed
-    assert bad not in asked.seen
+    asked = Fragile(deployment, bad, works)
+    failed = 9 if works == 1 else len(bad)
+    looked = looked_at(asked, numbers(10), monkeypatch)
+    assert looked == look_again.Looked("DoNotCallTable", 10, failed)
+    assert len(asked.seen) == 10 - failed
+    assert not asked.seen & set(bad)
 
 
-def test_who_fails_at_the_first_few_is_not_asked_for_the_rest(
+@pytest.mark.parametrize("share", [1, 3])
+def test_who_fails_at_many_of_the_first_is_not_asked_for_the_rest(
+    share: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take as long as a function runs, and a table is long. Of some it has nothing to do,
+    and fails at none of them."""
+    asked = Fragile(deployment, numbers(600)[::share])
+    looked = looked_at(asked, numbers(600), monkeypatch)
+    assert looked.failed >= 10
+    assert looked.items == asked.asked <= 10 if share == 1 else looked.items < 200
+
+
+def test_a_few_bad_ones_do_not_keep_it_from_the_others(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each may take as long as a function runs, and a table is long."""
-    asked = Fragile(deployment, works=0)
-    numbers = [f"+55119000000{number:02}" for number in range(50)]
-    looked = looked_at(asked, numbers, monkeypatch)
-    assert looked.items == looked.failed == asked.asked == look_again.INVOCATIONS_AT_ONCE
+    bad = numbers(600)[::30]
+    asked = Fragile(deployment, bad)
+    looked = looked_at(asked, numbers(600), monkeypatch)
+    assert looked == look_again.Looked("DoNotCallTable", 600, len(bad))
+    assert asked.seen == set(numbers(600)) - set(bad)
 
 
 def looked_at(
     asked: Fragile, numbers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> look_again.Looked:
-    for number in numbers:
-        item = {"number_key": {"S": number}, "origin": {"S": "customer"}}
-        boto3.client("dynamodb").put_item(TableName="do-not-call", Item=item)
+    with boto3.resource("dynamodb").Table("do-not-call").batch_writer() as batch:
+        for number in numbers:
+            batch.put_item({"number_key": number, "origin": "customer"})
     monkeypatch.setattr(
         Deployed, "client", lambda _, name, *__: asked if name == "lambda" else boto3.client(name)
     )
