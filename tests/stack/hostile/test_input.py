@@ -219,10 +219,12 @@ class TestQuestions:
         ],
     )
     def test_in_paths(self, api: Api, path: str, word: str) -> None:
-        """Some come to no route: API Gateway answers those."""
+        """Some come to no route: API Gateway answers those. Calls have such ids by now, which were
+        told in their own facts: they are found by the very word."""
         # A client that finds dots takes a part of the path away.
         answer = api.get(path.format(quote(word, safe="").replace(".", "%2E")))
-        assert answer.status in (404, 422), answer.body
+        is_found = answer.status == 200 and answer.body.get("call_id") == word
+        assert is_found or answer.status in (404, 422), answer.body
 
     @pytest.mark.parametrize("word", [*WORDS, "", " ", "-1", "0", "1e9", "NaN", "0001-01-01"])
     def test_in_queries(self, api: Api, word: str) -> None:
