@@ -175,7 +175,7 @@ class Client:
     def promise(self, wish: dict[str, Any], key: str) -> bool:
         """Promises a customer a call at a time; False where that is past when the API is told."""
         headers, also = {"Idempotency-Key": key}, (HTTPStatus.UNPROCESSABLE_ENTITY,)
-        return "promise_id" in self._write("POST", "/callbacks", wish, also, headers)
+        return "callback_id" in self._write("POST", "/callbacks", wish, also, headers)
 
     def request_callback(self, call_id: str) -> bool:
         """For a caller who waits; False where the API does not know that, or not yet."""

@@ -140,3 +140,22 @@ def talks(customers: list[Customer], began: datetime) -> Switch:
         call = switch.ring_in(customer, "vendas", 1000, at)
         switch.connect(Connection(f"o{number}", call.call_id, "4001", "ana"), at)
     return switch
+
+
+def test_who_promises_learns_whether_it_was_in_time(ana: Client) -> None:
+    now = datetime.now(UTC)
+    wish = {"number": "+5511987654321", "queue": "vendas"}
+    past, soon = (now + timedelta(minutes=minutes) for minutes in (-1, 1))
+    assert not ana.promise({**wish, "at": past.isoformat()}, key="a-promise-too-late")
+    assert ana.promise({**wish, "at": soon.isoformat()}, key="a-promise-in-time")
+
+
+def test_who_asks_for_a_call_instead_of_waiting_learns_that_it_is_noted(
+    ana: Client, customer: Customer
+) -> None:
+    began = datetime.now(UTC)
+    switch = Switch("x", 1, [customer], 0.01)
+    call = switch.ring_in(customer, "vendas", 1000, began)
+    ana.send_calls(switch.advance(began + timedelta(seconds=1)))
+    assert ana.request_callback(call.call_id)
+    assert not ana.request_callback("nobody-knows-it")
