@@ -198,3 +198,7 @@ def report() -> str:
         ratios = [one / floor for one, floor in zip(rounds["retorno"], bare, strict=False)]
         rows.append([case.name, *map(spread, (rounds["retorno"], bare, ratios))])
     return table(["CPU of", "Retorno, ms", "bare client, ms", "ratio"], rows)
+
+
+if __name__ == "__main__":
+    print(report())
