@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from retorno.errors import RetornoError
@@ -149,6 +149,7 @@ MINUTES = st.sampled_from([0, 1, 6, 31])
 
 
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(AGENTS), MINUTES), max_size=40))
+@example([("open", "ana", 0), ("conclude", "ana", 0), ("unlink", "ana", 0)])
 def test_whatever_is_done_the_records_agree(steps: list[tuple[str, str, int]]) -> None:
     story = Story()
     for step, agent, minutes in steps:

@@ -300,7 +300,13 @@ def unlinked(before: Assignment, by: str, now: datetime) -> Change:
         by,
         now,
         {"agent": before.agent},
-        {"state": State.UNLINKED, "schedule": None, "check_at": None, "hold": None},
+        {
+            "state": State.UNLINKED,
+            "concluded_at": None,
+            "schedule": None,
+            "check_at": None,
+            "hold": None,
+        },
     )
 
 
