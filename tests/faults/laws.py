@@ -161,6 +161,7 @@ def every_contact_ends_or_waits_for_a_time_to_come(world: World) -> Iterator[str
         until = {
             ContactState.WAITING: contact.due_at,
             ContactState.DIALLING: contact.leased_until,
+            ContactState.BLOCKED: contact.leased_until,
         }.get(contact.state)
         if until and until < world.now - SEEN_TO_WITHIN:
             yield f"{contact.list_name} {contact.number}: {contact.state} until {until}"

@@ -2,18 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 
 from retorno.callbacks import dialler
-from retorno.callbacks.model import Contact, placed
+from retorno.callbacks.model import RANKS, Contact, line_of_campaign, placed
+from retorno.callbacks.store import SEEN_AT_ONCE, ContactStore
+from retorno.calling_rules.model import Purpose
+from retorno.errors import Unavailable
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, sqs, user
 from tests.support.exchange import Answering, serving
 from tests.support.functions import function_of
+from tests.support.requests import counted
 from tests.support.switchboard import Switchboard
 from tests.support.webhooks import canonical
 
@@ -394,6 +399,71 @@ def test_what_the_telephone_system_refuses_is_for_a_person(centre: Centre) -> No
     (blocked,) = centre.contacts("blocked")
     assert (blocked["attempts"], blocked["reason"].startswith("refused")) == (0, True)
     assert centre.presence("ana") == "available"
+
+
+def test_a_missed_call_is_blocked_though_its_contacts_worker_died(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise Unavailable("it died before recovery was told")
+
+    centre.campaign()
+    centre.agent("ana")
+    centre.switchboard.answers = [Answering(400)]
+    with monkeypatch.context() as patches:
+        patches.setattr("retorno.recovery.service.Matching.block", dies)
+        centre.miss("in-1")
+    assert centre.contacts("blocked")
+
+    def state() -> str:
+        found: str = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body[
+            "state"
+        ]
+        return found
+
+    assert state() == "open"
+    centre.later(seconds=91)
+    assert state() == "blocked"
+    contact_id = centre.contacts("blocked")[0]["contact_id"]
+    with counted() as requests:
+        centre.later(minutes=5)
+    assert "UpdateItem" not in requests, "nobody has to look after it any more"
+    freed = centre.ask(
+        f"POST /callback-contacts/{contact_id}/free",
+        pattern="/callback-contacts/{contact_id}/free",
+    )
+    assert freed.status == 200
+    assert state() == "open"
+
+
+def test_one_look_says_in_which_ranks_somebody_is_due(centre: Centre) -> None:
+    store = ContactStore("contacts")
+    for seed in range(20):
+        random = Random(seed)
+        contacts = [
+            contact(f"{seed}-{index}", f"list-{seed}", random)
+            for index in range(random.choice([0, 3, SEEN_AT_ONCE - 1, SEEN_AT_ONCE + 5]))
+        ]
+        for each in contacts:
+            store.save(each)
+        due = {each.rank for each in contacts if each.due_at <= NOW}
+        found = set(store.ranks_due(line_of_campaign(f"list-{seed}"), NOW))
+        assert found == (due if len(contacts) < SEEN_AT_ONCE else set(RANKS))
+
+
+def contact(contact_id: str, list_name: str, random: Random) -> Contact:
+    return Contact(
+        contact_id=contact_id,
+        list_name=list_name,
+        number=CUSTOMER,
+        queue="retorno",
+        purpose=random.choice([Purpose.REQUESTED_CALLBACK, Purpose.ABANDONED_CALLBACK]),
+        reason="missed",
+        asked_at=NOW,
+        due_at=NOW + timedelta(minutes=random.choice([-9, 0, 1, 60])),
+        misses=tuple(map(str, range(random.randint(1, 3)))),
+        changed_at=NOW,
+    )
 
 
 def test_an_operator_who_does_not_pick_up_costs_the_customer_no_attempt(centre: Centre) -> None:

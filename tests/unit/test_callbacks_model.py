@@ -283,7 +283,8 @@ def test_whatever_is_told_in_any_order_the_limit_holds(steps: list[str], random:
             if step in OF_A_DIAL and dial_id != before.dial_id:
                 assert contact == before, "a stale dial changes nothing"
         assert 0 <= contact.attempts <= min(contact.limit(CAMPAIGN), contact.dials)
-        assert (contact.state is State.DIALLING) == (contact.leased_until is not None)
+        is_looked_after = contact.state in (State.DIALLING, State.BLOCKED)
+        assert is_looked_after == (contact.leased_until is not None)
         assert not (set(contact.misses) & set(contact.closed))
         if contact.state in AT_REST:
             assert contact.closed_as is None

@@ -88,6 +88,10 @@ CALL_AGE = timedelta(hours=4)
 DIALLER = "retorno"
 
 
+# The highest rank first.
+LinesByRank = Mapping[int, Sequence[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A contact that may be called now, and the dials to its number so far."""
@@ -173,10 +177,11 @@ class Dialler:
 
     def _serve_agent(self, agent: str, known: Mapping[str, Campaign]) -> int:
         """Places the call that only this agent will do for."""
-        found = self._agents.one(agent, self._clock())
+        due = self._due_in([line_of_agent(agent)])
+        found = self._agents.one(agent, self._clock()) if due else None
         if found is None or not _can_be_rung(found.agent):
             return 0
-        return self._place_for(self._spare([found]), [line_of_agent(agent)], known)
+        return self._place_for(self._spare([found]), due, known)
 
     def _serve_queue(self, queue: str, known: Mapping[str, Campaign]) -> int:
         lines = [
@@ -187,9 +192,12 @@ class Dialler:
                 if campaign.callback_queue == queue and not campaign.paused
             ),
         ]
+        due = self._due_in(lines)
+        if not due:
+            return 0
         idle = self._agents.idle(queue, self._clock(), AT_ONCE, _can_be_rung)
         idle = self._spare(idle)
-        found = self._place_for(idle, lines, known)
+        found = self._place_for(idle, due, known)
         if found and found == len(idle):
             # There may be more of both.
             self._work.send({"queue": queue}, self._clock())
@@ -212,7 +220,7 @@ class Dialler:
         return spare
 
     def _place_for(
-        self, idle: Sequence[StoredAgent], lines: Sequence[str], known: Mapping[str, Campaign]
+        self, idle: Sequence[StoredAgent], due: LinesByRank, known: Mapping[str, Campaign]
     ) -> int:
         if not idle:
             return 0
@@ -220,7 +228,7 @@ class Dialler:
             # What was reserved is placed, also where the next reservation fails.
             placing = [
                 pool.submit(self._place, pair)
-                for pair in self._pairs(idle, self._ready(lines, known))
+                for pair in self._pairs(idle, self._ready(due, known))
             ]
         for each in placing:
             each.result()
@@ -230,7 +238,7 @@ class Dialler:
         """Reserves contacts for agents, the longest idle first."""
         candidate = None
         for agent in idle:
-            # Looked for only as an agent needs one: it takes a query for each line and rank.
+            # Looked for only as an agent needs one: to look at each takes some requests.
             while candidate := candidate or next(ready, None):
                 try:
                     pair = self._reserve(candidate, agent)
@@ -273,10 +281,17 @@ class Dialler:
 
     # --- Who may be called now ------------------------------------------------------------------
 
-    def _ready(self, lines: Sequence[str], known: Mapping[str, Campaign]) -> Iterator[Ready]:
+    def _due_in(self, lines: Sequence[str]) -> LinesByRank:
+        """Where contacts are due, or may be: most looks find nobody, and this says so at once."""
+        now = self._clock()
+        ranks = {line: self._store.ranks_due(line, now) for line in lines}
+        due = {rank: [line for line in lines if rank in ranks[line]] for rank in RANKS}
+        return {rank: of_rank for rank, of_rank in due.items() if of_rank}
+
+    def _ready(self, due: LinesByRank, known: Mapping[str, Campaign]) -> Iterator[Ready]:
         """The contacts that may be called, in their order; it puts off those that may not."""
         looked_at = 0
-        for rank in RANKS:
+        for rank, lines in due.items():
             seen: set[str] = set()
             while new := [each for each in self._due(lines, rank) if each not in seen]:
                 for contact_id in new:
@@ -358,8 +373,8 @@ class Dialler:
     def _cancel_due(self, line: str) -> None:
         """Of a campaign that is no more."""
         now = self._clock()
-        for rank in RANKS:
-            for contact_id in self._due([line], rank):
+        for rank, lines in self._due_in([line]).items():
+            for contact_id in self._due(lines, rank):
                 self._contacts.change(
                     contact_id, lambda it: withdrawn(it, State.CANCELLED, "no campaign", now), now
                 )
@@ -483,15 +498,16 @@ class Dialler:
     # --- The net --------------------------------------------------------------------------------
 
     def look_after(self, contact_id: str) -> None:
-        """Finds out what became of a dial whose worker died, or of a call that does not end.
-
-        Raises Unavailable.
+        """Finds out what became of a dial whose worker died, or of a call that does not end; has
+        told again of a contact that was blocked. Raises Unavailable.
         """
         now = self._clock()
         contact = self._store.get(contact_id)
-        if contact is None or contact.state is not State.DIALLING:
+        if contact is None or (contact.leased_until and now < contact.leased_until):
             return
-        if contact.leased_until and now < contact.leased_until:
+        if contact.state is State.BLOCKED:
+            self._contacts.change(contact_id, lambda it: it, now)
+        if contact.state is not State.DIALLING:
             return
         if contact.call_id:
             self._look_at_call(contact, contact.call_id, now)

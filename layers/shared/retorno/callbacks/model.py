@@ -102,7 +102,8 @@ class Contact(Frozen):
 
     `attempts` count against the limit, `dials` never begin anew. `dial_id`, `dial_agent` and
     `call_id` are of the dial in progress, or the last; `leased_until` is when somebody else looks
-    after it. `failures` count the orders in a row that placed no call.
+    after it: after its dial, or, where it is blocked, after that being told. `failures` count the
+    orders in a row that placed no call.
     """
 
     contact_id: str
@@ -308,6 +309,7 @@ def _begun_anew(contact: Contact, due_at: datetime, now: datetime, reason: str) 
         closed_as=None,
         attempts=0,
         failures=0,
+        leased_until=None,
         result=None,
         first_dialled_at=None,
         dialled_at=None,
@@ -348,7 +350,13 @@ def freed(contact: Contact, now: datetime) -> Contact:
     if contact.state is not State.BLOCKED:
         return contact
     return contact.changed(
-        now, state=State.WAITING, reason="freed", due_at=now, attempts=0, failures=0
+        now,
+        state=State.WAITING,
+        reason="freed",
+        due_at=now,
+        attempts=0,
+        failures=0,
+        leased_until=None,
     )
 
 
@@ -483,9 +491,17 @@ def _resting(contact: Contact, reason: str, due_at: datetime, now: datetime) -> 
 
 
 def _blocked(contact: Contact, reason: str, now: datetime) -> Contact:
+    """Recovery is to be told, and whoever does it may die before."""
     if contact.closed_as:
         return _over(contact, contact.closed_as, contact.closed_as.value, now)
-    return contact.changed(now, state=State.BLOCKED, reason=reason)
+    return contact.changed(now, state=State.BLOCKED, reason=reason, leased_until=now + LEASE)
+
+
+def known_to_be_blocked(contact: Contact) -> Contact:
+    """Recovery was told: nobody has to look after a blocked contact any more."""
+    if contact.state is not State.BLOCKED:
+        return contact
+    return contact.model_copy(update={"leased_until": None})
 
 
 def _is_dialling(contact: Contact, dial_id: str) -> bool:

@@ -20,6 +20,7 @@ from retorno.callbacks.model import (
     contact_id_of,
     freed,
     joined,
+    known_to_be_blocked,
     line_of_campaign,
     line_of_queue,
     result_of,
@@ -109,7 +110,7 @@ class Contacts:
             except Refused:
                 continue
             self._tell(before, after, now)
-            return after
+            return self._told(after)
         raise Unavailable("the contact is being written by too many at once")
 
     def wake(self, line: str, now: datetime) -> None:
@@ -125,6 +126,14 @@ class Contacts:
             for call_id in after.misses:
                 is_blocked = after.state is State.BLOCKED
                 self._misses.block(after.number_key, call_id, now, blocked=is_blocked)
+
+    def _told(self, contact: Contact) -> Contact:
+        after = known_to_be_blocked(contact)
+        if after != contact:
+            # Whoever wrote it meanwhile tells, too.
+            with suppress(Refused):
+                return self._store.save(after)
+        return contact
 
 
 class CallList:

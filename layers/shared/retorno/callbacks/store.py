@@ -1,6 +1,6 @@
 """The table of contacts, of how often each number was dialled, and of the dialler's rest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
-from retorno.callbacks.model import Contact, LoggedDial, NumberLog, State
+from retorno.callbacks.model import RANKS, Contact, LoggedDial, NumberLog, State
 from retorno.dynamodb import (
     Refused,
     RefusedTogether,
@@ -27,6 +27,9 @@ from retorno.settings import CallListSettings
 from retorno.times import STAMP_LENGTH, read_stamp, stamp
 
 REST = "rest"
+WAITING, LEASED = "waiting", "leased"
+# Contacts of a line that are seen in one look, for half a read unit.
+SEEN_AT_ONCE = 25
 TIMES = frozenset(
     {
         "asked_at",
@@ -46,8 +49,8 @@ class ByLine(GlobalSecondaryIndex["ContactItem"]):
         index_name = "by_line"
         projection = KeysOnlyProjection()
 
-    line_rank = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
+    line = UnicodeAttribute(hash_key=True)
+    line_order = UnicodeAttribute(range_key=True)
 
 
 class ByWatch(GlobalSecondaryIndex["ContactItem"]):
@@ -120,10 +123,11 @@ class ContactItem(KeptItem):
     # Of a number: "2026-03-02T13:04:05.000000Z 5feceb66ffc86f38d952786c6d696c79".
     logged: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
 
-    # For the indexes alone: "campaign:vendas#3" while waiting; "waiting" with the line and when it
-    # is due, or "dialling" with the end of the lease; "vendas#waiting" and when it is due, or when
-    # it ended.
-    line_rank = UnicodeAttribute(null=True)
+    # For the indexes alone: while waiting, "campaign:vendas" with the rank and when it is due,
+    # "3 2026-03-02T13:04:05.000000Z"; "waiting" with the line and when it is due, or "leased" with
+    # the end of the lease; "vendas#waiting" and when it is due, or when it ended.
+    line = UnicodeAttribute(null=True)
+    line_order = UnicodeAttribute(null=True)
     watched = UnicodeAttribute(null=True)
     watch_order = UnicodeAttribute(null=True)
     list_state = UnicodeAttribute(null=True)
@@ -256,20 +260,20 @@ class ContactStore:
         values["misses"] = list(written.misses)
         values["closed"] = list(written.closed)
         is_waiting = written.state is State.WAITING
-        is_dialling = written.state is State.DIALLING and written.leased_until
-        watch_order = None
+        watched = watch_order = None
         if is_waiting:
-            watch_order = f"{stamp(written.due_at)} {written.line}"
-        elif is_dialling and written.leased_until:
-            watch_order = stamp(written.leased_until)
+            watched, watch_order = WAITING, f"{stamp(written.due_at)} {written.line}"
+        elif written.leased_until:
+            watched, watch_order = LEASED, stamp(written.leased_until)
         shown_at = written.due_at if is_waiting else written.changed_at
         return assign(
             self._item,
             {
                 **values,
                 "revision": written.revision,
-                "line_rank": _line_rank(written.line, written.rank) if is_waiting else None,
-                "watched": written.state.value if watch_order else None,
+                "line": written.line if is_waiting else None,
+                "line_order": _line_order(written.rank, written.due_at) if is_waiting else None,
+                "watched": watched,
                 "watch_order": watch_order,
                 "list_state": _list_state(written.list_name, written.state),
                 "state_order": f"{stamp(shown_at)} {written.contact_id}",
@@ -288,16 +292,25 @@ class ContactStore:
         values = {"logged": logged, "revision": log.revision + 1, "expires_at": expires_at}
         return assign(item, values), unchanged
 
-    def due(self, line: str, rank: int, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """When the contacts of a line are due, and their ids: those that are, earliest first.
-
-        It may be a moment behind. Raises Unavailable.
+    def ranks_due(self, line: str, now: datetime) -> Collection[int]:
+        """The ranks of a line in which contacts are due, or all where so many wait that this is
+        not seen in one look. It may be a moment behind. Raises Unavailable.
         """
         with unavailable_on_trouble():
-            found = self._item.by_line.query(
-                _line_rank(line, rank), self._item.due_at <= stamp(now), limit=limit
-            )
-            return [(item.due_at, item.contact_id) for item in found]
+            found = list(self._item.by_line.query(line, limit=SEEN_AT_ONCE, page_size=SEEN_AT_ONCE))
+        if len(found) == SEEN_AT_ONCE:
+            return RANKS
+        places = [item.line_order.partition(" ") for item in found]
+        return {int(rank) for rank, _, due_at in places if due_at <= stamp(now)}
+
+    def due(self, line: str, rank: int, now: datetime, limit: int) -> list[tuple[str, str]]:
+        """Where the contacts of a line that are due stand among those of their rank, and their ids:
+        the earliest first. It may be a moment behind. Raises Unavailable.
+        """
+        until_now = self._item.line_order.between(_line_order(rank, None), _line_order(rank, now))
+        with unavailable_on_trouble():
+            found = self._item.by_line.query(line, until_now, limit=limit)
+            return [(item.line_order, item.contact_id) for item in found]
 
     def lines_due(self, until: datetime, limit: int) -> Mapping[str, datetime]:
         """The lines that have a contact which is due by a moment, and when the first is.
@@ -306,7 +319,7 @@ class ContactStore:
         """
         with unavailable_on_trouble():
             found = self._item.by_watch.query(
-                State.WAITING.value,
+                WAITING,
                 self._item.watch_order <= _after(until),
                 scan_index_forward=False,
                 limit=limit,
@@ -321,7 +334,7 @@ class ContactStore:
         """
         with unavailable_on_trouble():
             found = self._item.by_watch.query(
-                State.DIALLING.value, self._item.watch_order < stamp(now), limit=limit
+                LEASED, self._item.watch_order < stamp(now), limit=limit
             )
             return [item.contact_id for item in found]
 
@@ -385,8 +398,9 @@ def _log_id(number_key: str) -> str:
     return f"number#{number_key}"
 
 
-def _line_rank(line: str, rank: int) -> str:
-    return f"{line}#{rank}"
+def _line_order(rank: int, due_at: datetime | None) -> str:
+    """Of a contact, or before all of its rank."""
+    return f"{rank} {stamp(due_at) if due_at else ''}"
 
 
 def _list_state(list_name: str, state: State) -> str:
