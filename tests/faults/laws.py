@@ -13,12 +13,14 @@ from retorno.agents.model import State as Presence
 from retorno.callbacks.model import AT_REST, contact_id_of, dial_id_of
 from retorno.callbacks.model import State as ContactState
 from retorno.callbacks.service import pace_of
-from retorno.calls.model import CallRules, agent_of, derive, end_of, fold, number_key_of, started_at
-from retorno.calls.store import UNENDED, CallStore
+from retorno.calls.model import CallRules, agent_of, derive, fold, number_key_of, started_at
+from retorno.calls.store import CallStore
 from retorno.changes import Change, Kind
 from retorno.phone import NumberPlan
 from retorno.promises.model import CANCELLABLE
 from retorno.promises.store import PromiseStore
+from retorno.realtime.model import Key
+from retorno.realtime.store import FeedStore
 from retorno.recovery.model import UNREACHED
 from retorno.telephony.canonical import _event
 from retorno.telephony.ports import CallEvent
@@ -120,7 +122,6 @@ def a_call_is_listed_as_what_it_is(world: World) -> Iterator[str]:
             "started_at": stamp(began) if began else None,
             "number_key": number_key_of(facts),
             "agent": agent_of(facts),
-            "unended": None if end_of(facts) else UNENDED,
         }
         for name, value in listed.items():
             found = item.get(name, {}).get("S")
@@ -283,7 +284,7 @@ def moment(text: str) -> datetime:
 COUNTED = {
     "calls": (Kind.CALL, ("call_id",)),
     "recoveries": (Kind.MISSED_CALL, ("number_key", "call_id")),
-    "agents": (Kind.AGENT, ("pk", "sk")),
+    "agents": (Kind.STRETCH, ("pk", "sk")),
     "offers": (Kind.OFFER, ("pk", "sk")),
     "contacts": (Kind.CONTACT, ("contact_id",)),
     "promises": (Kind.PROMISE, ("promise_id",)),
@@ -313,20 +314,59 @@ def the_counters_are_as_recounted(world: World) -> Iterator[str]:
     for name in ("assignments", "operations"):
         records = [{"dynamodb": {"NewImage": item}} for item in items(world, name)]
         handler_of("CountOperations")({"Records": records}, CONTEXT)
-    messages = [
-        json.dumps({**Change(kind, {name: item[name]["S"] for name in keys}).message, "at": FIRST})
-        for name, (kind, keys) in COUNTED.items()
-        for item in items(world, name)
-    ]
-    for first in range(0, len(messages), MESSAGES_AT_ONCE):
-        event = sqs(*messages[first : first + MESSAGES_AT_ONCE])
-        handler_of("AggregateMetrics")(event, CONTEXT)
+    look_at_all(world, "AggregateMetrics", COUNTED)
     recounted = rows(world)
     for place in sorted(counted.keys() | recounted.keys()):
         found, expected = counted.get(place, {}), recounted.get(place, {})
         for name in sorted(found.keys() | expected.keys()):
             if found.get(name) != expected.get(name):
                 yield f"{place}: {name} is {found.get(name)}, and not {expected.get(name)}"
+
+
+# What is seen live: by table what it is of, and its key attributes.
+SEEN = {
+    "calls": (Kind.CALL, ("call_id",)),
+    "recoveries": (Kind.MISSED_CALL, ("number_key", "call_id")),
+    "agents": (Kind.AGENT, ("pk", "sk")),
+    "offers": (Kind.OFFER, ("pk", "sk")),
+    "promises": (Kind.PROMISE, ("promise_id",)),
+    "assignments": (Kind.ASSIGNMENT, ("campaign_id", "customer_id")),
+}
+
+
+def what_is_seen_live_is_what_is_there(world: World) -> Iterator[str]:
+    """Who comes now is shown what one who looked at everything now would see."""
+    shown = there()
+    for item in items(world, "feed"):
+        key = {name: item[name] for name in ("pk", "sk")}
+        boto3.client("dynamodb").delete_item(TableName="feed", Key=key)
+    look_at_all(world, "PublishUpdates", SEEN)
+    for thing, view in there().items():
+        if (seen := shown.pop(thing, "nothing")) != view:
+            yield f"{thing} is seen as {seen}, and not as {view}"
+    yield from (f"{thing} is seen, and is not there" for thing in shown)
+
+
+def there() -> dict[Key, Any]:
+    """But for agents, of whom is shown what they were, and until when."""
+    return {
+        entry.key: None if entry.kind == Kind.AGENT else entry.view
+        for entry in FeedStore("feed").present()
+    }
+
+
+def look_at_all(
+    world: World, function: str, kinds: Mapping[str, tuple[Kind, tuple[str, ...]]]
+) -> None:
+    """Has a function look at all items of some tables."""
+    messages = [
+        json.dumps({**Change(kind, {name: item[name]["S"] for name in keys}).message, "at": FIRST})
+        for name, (kind, keys) in kinds.items()
+        for item in items(world, name)
+    ]
+    for first in range(0, len(messages), MESSAGES_AT_ONCE):
+        event = sqs(*messages[first : first + MESSAGES_AT_ONCE])
+        handler_of(function)(event, CONTEXT)
 
 
 def to_bring_all_again_changes_nothing(world: World) -> Iterator[str]:
@@ -385,6 +425,7 @@ LAWS: tuple[Law, ...] = (
     a_history_has_no_gaps,
     appointments_are_kept,
     the_counters_are_as_recounted,
+    what_is_seen_live_is_what_is_there,
     # These write: they come last.
     to_bring_all_again_changes_nothing,
 )

@@ -128,6 +128,7 @@ class Desk:
         self.tell("w1", "queued", 1, queue="sac")
         for agent in ("ana", "bia"):
             ask("PUT /agents/me/presence", {"state": "available"}, user("[agent]", agent))
+        self.crossing.call("PublishUpdates", message(kind="call", call_id="lost"))
         # What was told last is told again by those who read streams.
         self.last = dict(self.crossing.last)
         self.crossing.clock.now += 31 * MINUTE

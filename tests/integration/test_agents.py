@@ -419,6 +419,7 @@ class TestPresence:
         register(deployment, "ana", queues=["vendas"])
         becomes(deployment, "ana", "available")
         tell(deployment, clock, "c1", "answered")
+        deployment.publish()
         clock.advance(hours=4, minutes=1)
         deployment.call("SweepCalls", {})
         deployment.flow()

@@ -12,7 +12,6 @@ from retorno.calls.model import (
     Facts,
     agent_of,
     derive,
-    end_of,
     facts_of,
     fold,
     merge,
@@ -82,11 +81,10 @@ def test_any_order_with_repetitions_is_the_fold(store: CallStore, calls_table: s
             assert store.get(call_id) == facts
             began = started_at(facts)
             kept = item(calls_table, call_id)
-            indexed = ("number_key", "agent", "unended", "started_at")
+            indexed = ("number_key", "agent", "started_at")
             assert {name: kept.get(name) for name in indexed} == {
                 "number_key": number_key_of(facts),
                 "agent": agent_of(facts),
-                "unended": None if end_of(facts) else "unended",
                 "started_at": stamp(began) if began else None,
             }
 
@@ -156,13 +154,6 @@ class TestCost:
 class TestReading:
     def test_a_call_that_nobody_told_of_is_none(self, store: CallStore) -> None:
         assert store.get("nothing") is None
-
-    def test_the_unended_are_those_that_go_on(self, store: CallStore) -> None:
-        tell(store, IN_ORDER)
-        tell(store, history("c2").at(10, Stage.QUEUED).events)
-        later = BEGINNING.replace(hour=20)
-        assert store.unended_before(later, limit=10) == ["c2"]
-        assert store.unended_before(BEGINNING, limit=10) == []
 
     def test_facts_survive_the_table(self, store: CallStore) -> None:
         tell(store, IN_ORDER)

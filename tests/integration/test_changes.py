@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from retorno.changes import Change, Kind, Onlookers, change_of, read_change
+from retorno.changes import (
+    COUNTED,
+    SEEN_LIVE,
+    Change,
+    Kind,
+    Onlookers,
+    change_of,
+    read_change,
+)
 from retorno.errors import Unavailable
 from retorno.work import WorkQueue
 from tests.support.deployment import Deployment
@@ -21,8 +29,8 @@ def by_number(change: Change) -> int:
 
 
 def onlookers(deployment: Deployment) -> Onlookers:
-    names = ("CountsQueue", "UpdatesQueue")
-    return Onlookers([WorkQueue(deployment.name(name)) for name in names])
+    queues = {"CountsQueue": COUNTED, "UpdatesQueue": SEEN_LIVE}
+    return Onlookers([(WorkQueue(deployment.name(name)), kinds) for name, kinds in queues.items()])
 
 
 def test_all_are_told_of_each_item_once(deployment: Deployment) -> None:
@@ -41,13 +49,30 @@ def test_two_kinds_may_have_the_same_keys(deployment: Deployment) -> None:
     }
 
 
+def test_each_is_told_of_what_it_looks_at(deployment: Deployment) -> None:
+    onlookers(deployment).tell([Change(kind, {"call_id": "1"}) for kind in Kind], BEGINNING)
+    assert {change.kind for change in told(deployment, "CountsQueue")} == COUNTED
+    assert {change.kind for change in told(deployment, "UpdatesQueue")} == SEEN_LIVE
+
+
+def test_a_stretch_of_time_is_none_of_its_agents_record() -> None:
+    def change(sk: str) -> Change:
+        keys = {"pk": {"S": "agent#ana"}, "sk": {"S": sk}}
+        return change_of(Kind.AGENT, {"eventName": "INSERT", "dynamodb": {"Keys": keys}})
+
+    time = "time#2026-03-02T13:04:05.000000Z"
+    assert change("record") == Change(Kind.AGENT, {"pk": "agent#ana", "sk": "record"})
+    assert change(time) == Change(Kind.STRETCH, {"pk": "agent#ana", "sk": time})
+
+
 def test_a_deleted_item_is_told_of_too() -> None:
     record = {"eventName": "REMOVE", "dynamodb": {"Keys": {"pk": {"S": "a"}, "sk": {"S": "b"}}}}
     assert change_of(Kind.OFFER, record) == Change(Kind.OFFER, {"pk": "a", "sk": "b"})
 
 
 def test_nobody_to_tell_is_trouble(deployment: Deployment) -> None:
-    nowhere = Onlookers([WorkQueue("https://sqs.sa-east-1.amazonaws.com/123456789012/none")])
+    nobody = WorkQueue("https://sqs.sa-east-1.amazonaws.com/123456789012/none")
+    nowhere = Onlookers([(nobody, COUNTED)])
     with pytest.raises(Unavailable):
         nowhere.tell([Change(Kind.CALL, {"call_id": "1"})], BEGINNING)
 

@@ -642,6 +642,7 @@ class TestReplay:
 
 class TestSweep:
     def sweep(self, deployment: Deployment) -> None:
+        deployment.publish()
         deployment.call("SweepCalls", {})
 
     def test_closes_a_call_four_hours_after_it_began(

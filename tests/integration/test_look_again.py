@@ -17,7 +17,6 @@ from retorno.telephony.ports import Direction, Stage
 from tests.support.clock import StoppedClock
 from tests.support.dashboard import Wallboard
 from tests.support.deployment import Deployment, deployed, forget
-from tests.support.events import sqs
 from tests.support.functions import functions
 from tests.support.histories import BEGINNING, history, plausible_day
 from tools import look_again
@@ -133,8 +132,7 @@ def look(deployment: Deployment, function: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def seen_live(deployment: Deployment) -> dict[Key, Any]:
-    for told in deployment.messages("UpdatesQueue"):
-        deployment.call("PublishUpdates", sqs(json.dumps(told)))
+    deployment.publish()
     return {entry.key: entry.view for entry in FeedStore("feed").present()}
 
 

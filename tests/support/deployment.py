@@ -208,6 +208,12 @@ class Deployment:
             answer = self.call("AggregateMetrics", sqs(*map(json.dumps, changes)))
             assert answer == {"batchItemFailures": []}
 
+    def publish(self) -> None:
+        """Lets everything flow, and has seen live what changed."""
+        self.work()
+        for change in self.messages("UpdatesQueue"):
+            self.call("PublishUpdates", sqs(json.dumps(change)))
+
     def ask(self, function: str, event: Mapping[str, Any]) -> Answer:
         """Calls a function with an event of the HTTP API."""
         return answer(self.call(function, event))

@@ -223,8 +223,7 @@ class Company:
             if changed := self._assignments.new_records():
                 answer = self.deployment.call("FollowAssignments", {"Records": changed})
                 assert not answer["batchItemFailures"]
-            for message in self.deployment.messages("UpdatesQueue"):
-                self.deployment.call("PublishUpdates", sqs(json.dumps(message)))
+            self.deployment.publish()
 
     def looks(self, kind: str, request_id: str) -> None:
         """The worker is told of a request, and all that follows comes to an end."""

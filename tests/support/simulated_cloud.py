@@ -24,6 +24,7 @@ from unittest.mock import patch
 from zlib import crc32
 
 import boto3
+from aws_lambda_powertools.utilities.batch import BatchProcessor
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
@@ -31,7 +32,14 @@ from tests.support.clock import StoppedClock
 from tests.support.deployment import CONTEXT, Deployment
 from tests.support.events import Answer as Answered
 from tests.support.events import Claims, answer, http, sqs
-from tests.support.functions import consumers, followers, function_of, functions, handler_of
+from tests.support.functions import (
+    consumers,
+    followers,
+    function_of,
+    functions,
+    handler_of,
+    module_of,
+)
 from tests.support.quick_dynamodb import Item, QuickDynamoDB
 from tests.support.stream import Record, Stream
 from tests.support.tables import template
@@ -69,8 +77,8 @@ BUSY = ("TransactionConflict", "ThrottlingError")
 
 # What counts what happens.
 COUNTING = frozenset({"AnnounceChanges", "AggregateMetrics"})
-# What looks on and is asked by nobody: feeds and waits have histories of their own.
-ONLOOKERS = COUNTING | {"PublishUpdates", "PushUpdates", "WatchWaits"}
+# What looks on and is asked by nobody: those who watch, and waits, have histories of their own.
+ONLOOKERS = COUNTING | {"PushUpdates", "WatchWaits"}
 
 Answer = TypeVar("Answer")
 
@@ -99,6 +107,10 @@ class Trouble:
     stale: float = 0.1
     repeats: float = 0.05
     skew_seconds: float = 1
+
+
+class ProcessorOfThread(local, BatchProcessor):
+    """What a function notes of its batch is its own: on Lambda no other shares its memory."""
 
 
 class Fault(NamedTuple):
@@ -208,6 +220,14 @@ class Cloud:
             patch("os.urandom", self._random_bytes),
             patch("random.uniform", self._random_number),
         ]
+        for module in map(module_of, functions()):
+            if hasattr(module, "processor"):
+                shared = module.processor
+                own = ProcessorOfThread(
+                    shared.event_type,
+                    raise_on_entire_batch_failure=shared.raise_on_entire_batch_failure,
+                )
+                patches.append(patch.object(module, "processor", own))
         with ExitStack() as stack:
             for each in patches:
                 stack.enter_context(each)

@@ -7,12 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from retorno.settings import (
+    CallAgeSettings,
     CallSettings,
     IngestSettings,
     RecoveryRequires,
     RecoverySettings,
     Settings,
-    SweepSettings,
 )
 
 CALLS = {"COUNTRY": "BR", "CALLS_TABLE": "calls"}
@@ -28,7 +28,7 @@ RECOVERY = CALLS | {
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment that says nothing of Retorno."""
-    for settings in (IngestSettings, RecoverySettings, SweepSettings):
+    for settings in (IngestSettings, RecoverySettings, CallAgeSettings):
         for name in get_type_hints(settings):
             monkeypatch.delenv(name.upper(), raising=False)
     return monkeypatch
@@ -88,7 +88,7 @@ def test_lists_are_separated_by_commas(
 
 def test_durations_are_in_the_unit_of_their_name(environment: pytest.MonkeyPatch) -> None:
     say(environment, RECOVERY | {"CALL_MAX_HOURS": "1.5", "RECOVERY_WINDOW_DAYS": "0.5"})
-    assert SweepSettings.from_environment().call_max_age == timedelta(minutes=90)
+    assert CallAgeSettings.from_environment().call_max_age == timedelta(minutes=90)
     assert RecoverySettings.from_environment().recovery_window == timedelta(hours=12)
 
 
@@ -114,7 +114,7 @@ def test_what_makes_no_sense_is_refused_by_name(
 @pytest.mark.parametrize("text", ["0", "-4", "soon"])
 def test_calls_are_not_closed_before_they_begin(environment: pytest.MonkeyPatch, text: str) -> None:
     say(environment, CALLS | {"CALL_MAX_HOURS": text})
-    assert fields_refused(SweepSettings) == {"call_max_hours"}
+    assert fields_refused(CallAgeSettings) == {"call_max_hours"}
 
 
 @pytest.mark.parametrize("requires", list(RecoveryRequires))

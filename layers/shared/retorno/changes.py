@@ -23,6 +23,8 @@ class Kind(StrEnum):
     CALL = "call"
     MISSED_CALL = "missed_call"
     AGENT = "agent"
+    STRETCH = "stretch"
+    """A stretch of time that is over, of an agent's presence."""
     OFFER = "offer"
     CONTACT = "contact"
     PROMISE = "promise"
@@ -54,9 +56,13 @@ def read_change(body: str) -> Change:
 
 
 def change_of(kind: Kind, record: Mapping[str, Any]) -> Change:
-    """The item that a record of a table's stream tells of."""
-    keys = record["dynamodb"]["Keys"]
-    return Change(kind, {name: text["S"] for name, text in keys.items()})
+    """The item that a record of a stream tells of; `kind` is what the table's items are of. Of an
+    agent there are others beside the record.
+    """
+    keys = {name: text["S"] for name, text in record["dynamodb"]["Keys"].items()}
+    if kind is Kind.AGENT and keys["sk"] != "record":
+        kind = Kind.STRETCH
+    return Change(kind, keys)
 
 
 def table_of(record: Mapping[str, Any]) -> str:
@@ -66,24 +72,36 @@ def table_of(record: Mapping[str, Any]) -> str:
     return str(record["eventSourceARN"]).split("/")[1]
 
 
+# What those who look on look at: it is nothing to tell them of the rest.
+COUNTED = frozenset(Kind) - {Kind.AGENT, Kind.ASSIGNMENT, Kind.MESSAGE, Kind.DASHBOARD}
+SEEN_LIVE = frozenset(Kind) - {Kind.STRETCH, Kind.CONTACT, Kind.QUOTE}
+
+
 class Onlookers:
-    def __init__(self, queues: Sequence[WorkQueue]) -> None:
+    """`queues` are told of changes, each of some kinds."""
+
+    def __init__(self, queues: Sequence[tuple[WorkQueue, frozenset[Kind]]]) -> None:
         self._queues = queues
 
     def tell(self, changes: Iterable[Change], now: datetime) -> None:
         """Of each item once. Raises Unavailable, where some may have been told of."""
-        messages = {tuple(each.message.values()): each.message for each in changes}
-        for queue in self._queues:
-            queue.send_all(list(messages.values()), now)
+        each_once = {tuple(each.message.values()): each for each in changes}.values()
+        for queue, kinds in self._queues:
+            queue.send_all([each.message for each in each_once if each.kind in kinds], now)
 
 
 def onlookers(settings: OnlookerSettings) -> Onlookers:
-    return Onlookers([WorkQueue(settings.counts_queue), WorkQueue(settings.updates_queue)])
+    counting = WorkQueue(settings.counts_queue), COUNTED
+    return Onlookers([counting, _watching(settings)])
 
 
 def watchers(settings: UpdatesSettings) -> Onlookers:
     """Those who watch live, alone."""
-    return Onlookers([WorkQueue(settings.updates_queue)])
+    return Onlookers([_watching(settings)])
+
+
+def _watching(settings: UpdatesSettings) -> tuple[WorkQueue, frozenset[Kind]]:
+    return WorkQueue(settings.updates_queue), SEEN_LIVE
 
 
 def announced(settings: AnnounceSettings) -> Mapping[str, Kind]:

@@ -199,7 +199,7 @@ class ReconcileZenviaSettings(ReplaySettings):
     zenvia_queues: Names = ()
 
 
-class SweepSettings(CallSettings):
+class CallAgeSettings(CallSettings):
     call_max_hours: float = Field(gt=0)
 
     @property
@@ -265,7 +265,7 @@ class AnnounceSettings(OnlookerSettings):
 
 
 class FollowCallsSettings(
-    VoicemailSettings, AgentSettings, SweepSettings, CallTrackingSettings, OnlookerSettings
+    VoicemailSettings, AgentSettings, CallAgeSettings, CallTrackingSettings, OnlookerSettings
 ):
     wrap_up_seconds: float = Field(ge=0)
     offers_queue: str
@@ -518,6 +518,10 @@ class AggregateMetricsSettings(
 
 class FeedSettings(Settings):
     feed_table: str
+
+
+class SweepSettings(CallAgeSettings, FeedSettings):
+    pass
 
 
 class PublishUpdatesSettings(

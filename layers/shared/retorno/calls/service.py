@@ -18,6 +18,7 @@ from retorno.calls.model import (
     answering,
     closing,
     derive,
+    end_of,
     facts_of,
     fold,
     reviewing,
@@ -382,15 +383,15 @@ class CallUpkeep:
         """
         self._store.amend(call_id, lambda known: answering(known, agent))
 
-    def sweep(self, now: datetime, max_age: timedelta) -> int:
-        """Closes calls that began `max_age` ago and never ended. Says how many it looked at.
-
-        Raises Unavailable.
+    def close(self, call_ids: Sequence[str], max_age: timedelta) -> int:
+        """Closes those of some calls, which began `max_age` ago, whose end never came; as many as
+        one run may. Says how many. Raises Unavailable.
         """
-        call_ids = self._store.unended_before(now - max_age, SWEEP_LIMIT)
-        for call_id, facts in self._store.get_many(call_ids).items():
-            self._store.merge(call_id, closing(facts, max_age))
-        return len(call_ids)
+        known = self._store.get_many(call_ids)
+        endless = [call_id for call_id, facts in known.items() if not end_of(facts)][:SWEEP_LIMIT]
+        for call_id in endless:
+            self._store.merge(call_id, closing(known[call_id], max_age))
+        return len(endless)
 
 
 class CallReview:

@@ -23,7 +23,6 @@ from retorno.calls.model import (
     Facts,
     Note,
     agent_of,
-    end_of,
     first_told,
     merge,
     number_key_of,
@@ -36,8 +35,6 @@ from retorno.times import Period, read_stamp, stamp
 
 # Each loser of a race tries again with what the winner wrote; so many losses are no race.
 MAX_ATTEMPTS = 50
-
-UNENDED = "unended"
 
 STARTED_AT, NUMBER_KEY, AGENT, EXPIRES_AT = "started_at", "number_key", "agent", "expires_at"
 
@@ -60,15 +57,6 @@ class ByAgent(GlobalSecondaryIndex["CallItem"]):
         projection = KeysOnlyProjection()
 
     agent = UnicodeAttribute(hash_key=True)
-    started_at = UnicodeAttribute(range_key=True)
-
-
-class ByUnended(GlobalSecondaryIndex["CallItem"]):
-    class Meta:
-        index_name = "by_unended"
-        projection = KeysOnlyProjection()
-
-    unended = UnicodeAttribute(hash_key=True)
     started_at = UnicodeAttribute(range_key=True)
 
 
@@ -110,11 +98,9 @@ class CallItem(KeptItem):
     number_key = UnicodeAttribute(null=True)
     agent = UnicodeAttribute(null=True)
     started_at = UnicodeAttribute(null=True)
-    unended = UnicodeAttribute(null=True)
 
     by_number = ByNumber()
     by_agent = ByAgent()
-    by_unended = ByUnended()
 
     def kept_from(self, now: datetime) -> datetime | None:
         return first_told(self.facts())
@@ -242,10 +228,6 @@ class CallStore:
             actions += [] if repeats else [new.agent.set(AGENT)]
         elif AGENT in told:
             actions.append(new.agent.set(new.agent | AGENT))
-        if Fact.ENDED in told:
-            actions.append(new.unended.remove())
-        else:
-            actions.append(new.unended.set(UNENDED))
         tells_news = (getattr(new, fact).does_not_exist() for fact in facts)
         conditions.append(functools.reduce(operator.or_, tells_news))
         condition = functools.reduce(operator.and_, conditions)
@@ -272,8 +254,7 @@ class CallStore:
     def _whole(self, facts: Facts) -> list[Action]:
         """Sets all that is known, and what the indexes need of it."""
         derived = {STARTED_AT: None, NUMBER_KEY: None, AGENT: None}
-        unended = None if end_of(facts) else UNENDED
-        values = {**derived, **_told(facts), "unended": unended}
+        values = {**derived, **_told(facts)}
         kept = expiring(self._item, first_told(facts), self._kept_days)
         return [self._item.revision.add(1), *kept, *assign(self._item, values)]
 
@@ -348,14 +329,6 @@ class CallStore:
             call_ids,
             {name: last[name]["S"] for name in ("call_id", "started_at")} if last else None,
         )
-
-    def unended_before(self, before: datetime, limit: int) -> Sequence[str]:
-        """Ids of calls that began before a moment and have not ended. Raises Unavailable."""
-        with unavailable_on_trouble():
-            found = self._item.by_unended.query(
-                UNENDED, self._item.started_at < stamp(before), limit=limit
-            )
-            return [item.call_id for item in found]
 
 
 class NoteItem(KeptItem):

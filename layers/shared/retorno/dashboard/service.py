@@ -99,7 +99,7 @@ class Counting:
         keys = {
             (change.keys["pk"], change.keys["sk"])
             for change in changes
-            if change.kind is Kind.AGENT
+            if change.kind is Kind.STRETCH
         }
         for agent, stretch in self._records.times.at(keys):
             for day, added in of_stretch(agent, stretch, self._rules).items():

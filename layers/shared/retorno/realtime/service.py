@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+from retorno.changes import Kind
 from retorno.errors import NotFound, Unavailable
 from retorno.observability import logger
 from retorno.realtime.connections import (
@@ -15,7 +16,7 @@ from retorno.realtime.connections import (
 )
 from retorno.realtime.model import Entry, Head, Key, Watch, changes, messages
 from retorno.realtime.store import FeedStore, moved
-from retorno.settings import PushUpdatesSettings
+from retorno.settings import FeedSettings, PushUpdatesSettings
 
 READY = "ready"
 SNAPSHOT_REQUIRED = "snapshot_required"
@@ -152,6 +153,21 @@ class Pushing:
         return False
 
 
+class CallsSeen:
+    """The calls that go on: those that are seen live, which are dropped as they end."""
+
+    def __init__(self, store: FeedStore) -> None:
+        self._store = store
+
+    def begun_before(self, moment: datetime) -> list[str]:
+        """Their ids. Raises Unavailable."""
+        return [
+            entry.thing_id
+            for entry in self._store.present(Kind.CALL)
+            if entry.view and datetime.fromisoformat(entry.view["started_at"]) < moment
+        ]
+
+
 def _agents(log: Iterable[Entry]) -> list[str]:
     """Whose own something was, or is."""
     audiences = [each for entry in log for each in (entry.audience, entry.before) if each]
@@ -164,6 +180,10 @@ def watching(settings: PushUpdatesSettings) -> Watching:
 
 def pushing(settings: PushUpdatesSettings) -> Pushing:
     return Pushing(FeedStore(settings.feed_table), _connections(settings))
+
+
+def calls_seen(settings: FeedSettings) -> CallsSeen:
+    return CallsSeen(FeedStore(settings.feed_table))
 
 
 def _connections(settings: PushUpdatesSettings) -> Connections:

@@ -119,7 +119,7 @@ class Sights:
 
     def _by_id(self, call_ids: Sequence[str]) -> Mapping[str, Call]:
         # DynamoDB takes no key twice at once.
-        return {call.call_id: call for call in self._calls.some(list(dict.fromkeys(call_ids)))}
+        return {call.call_id: call for call in self._calls.present(list(dict.fromkeys(call_ids)))}
 
     def _of_calls(self, keys: Sequence[Keys], now: datetime) -> Iterator[Found]:
         call_ids = [each["call_id"] for each in keys]

@@ -86,10 +86,11 @@ class FeedStore:
             entries = [_entry(item) for item in found]
         return {entry.key: entry for entry in entries}
 
-    def present(self) -> Iterator[Entry]:
-        """All that is there. Raises Unavailable."""
+    def present(self, kind: str | None = None) -> Iterator[Entry]:
+        """All that is there, or all of a kind. Raises Unavailable."""
+        of_kind = self._item.sk.startswith(_thing_sk((kind, ""))) if kind else None
         with unavailable_on_trouble():
-            for item in self._item.query(PRESENT, consistent_read=True):
+            for item in self._item.query(PRESENT, of_kind, consistent_read=True):
                 yield _entry(item)
 
     def log(self, since: int) -> Iterator[Entry]:
