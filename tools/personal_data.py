@@ -11,6 +11,7 @@ import json
 import sys
 from typing import Any
 
+from retorno.personal_data.model import OVER
 from tools.stack_function import InvocationFailed, invoke
 
 ROUTES = {
@@ -83,6 +84,8 @@ def words(said: dict[str, Any]) -> str:
         lines.append(f"In somebody's hands, and looked at again: {', '.join(said['waits_for'])}.")
     if said.get("url"):
         lines.append(said["url"])
+    if said["state"] not in OVER:
+        lines.append("The same command says how far it is.")
     return "\n".join(lines)
 
 

@@ -22,6 +22,7 @@ from retorno.promises.store import PromiseStore
 from retorno.realtime.model import Key
 from retorno.realtime.store import FeedStore
 from retorno.recovery.model import UNREACHED
+from retorno.recovery.model import State as MissState
 from retorno.telephony.canonical import _event
 from retorno.telephony.ports import CallEvent
 from retorno.times import stamp
@@ -169,7 +170,7 @@ def every_contact_ends_or_waits_for_a_time_to_come(world: World) -> Iterator[str
 
 
 def every_open_miss_is_on_a_list(world: World) -> Iterator[str]:
-    """And none that is won back is."""
+    """And none that is won back is; the one is blocked where the other is."""
     contacts = {each.contact_id: each for each in world.contacts()}
     campaigns = {each.monitored_queue for each in world.campaigns}
     for missed in world.missed_calls():
@@ -183,6 +184,9 @@ def every_open_miss_is_on_a_list(world: World) -> Iterator[str]:
             and part.call_id in contact.misses
         )
         if waits != (missed.outcome.state in UNREACHED):
+            yield f"{part.call_id} is {missed.outcome.state}, and its contact {contact}"
+        is_blocked = waits and contact is not None and contact.state is ContactState.BLOCKED
+        if is_blocked != (missed.outcome.state is MissState.BLOCKED):
             yield f"{part.call_id} is {missed.outcome.state}, and its contact {contact}"
 
 

@@ -13,6 +13,7 @@ from retorno.callbacks.model import RANKS, Contact, line_of_campaign, placed
 from retorno.callbacks.store import SEEN_AT_ONCE, ContactStore
 from retorno.calling_rules.model import Purpose
 from retorno.errors import Unavailable
+from retorno.recovery.service import Matching
 from tests.support.clock import StoppedClock
 from tests.support.deployment import Deployment
 from tests.support.events import Answer, http, sqs, user
@@ -103,6 +104,10 @@ class Centre:
         self.clock.advance(**time)
         self.deployment.call("WatchCallbacks", {})
         self.deployment.work()
+
+    def free(self, contact_id: str) -> Answer:
+        path = "/callback-contacts/{contact_id}/free"
+        return self.ask(f"POST {path.format(contact_id=contact_id)}", pattern=path)
 
     def contacts(self, state: str = "waiting", list_name: str = "vendas") -> list[dict[str, Any]]:
         answer = self.ask("GET /callback-contacts", list_name=list_name, state=state)
@@ -218,12 +223,12 @@ def test_at_the_limit_a_contact_is_blocked_until_a_person_frees_it(centre: Centr
     assert len(centre.rung) == 2
     assert centre.contacts("blocked")[0]["misses"] == ["in-1", "in-2"]
 
-    route = f"POST /callback-contacts/{blocked['contact_id']}/free"
-    pattern = "/callback-contacts/{contact_id}/free"
-    assert centre.ask(route, pattern=pattern).body["attempts"] == 0
-    assert centre.ask(route, pattern=pattern).status == 409
+    for _ in range(2):
+        told = centre.free(blocked["contact_id"])
+        assert (told.status, told.body["attempts"]) == (200, 0)
     centre.deployment.work()
     assert len(centre.rung) == 3
+    assert centre.free(blocked["contact_id"]).status == 409
     centre.answered()
     assert centre.contacts("reached")
     assert centre.ask(missed["path"], pattern=missed["pattern"]).body["state"] == "recovered"
@@ -428,12 +433,33 @@ def test_a_missed_call_is_blocked_though_its_contacts_worker_died(
     with counted() as requests:
         centre.later(minutes=5)
     assert "UpdateItem" not in requests, "nobody has to look after it any more"
-    freed = centre.ask(
-        f"POST /callback-contacts/{contact_id}/free",
-        pattern="/callback-contacts/{contact_id}/free",
-    )
-    assert freed.status == 200
+    # So is the news that they are called again.
+    with monkeypatch.context() as patches:
+        patches.setattr("retorno.recovery.service.Matching.block", dies)
+        assert centre.free(contact_id).status == 503
+    assert state() == "blocked"
+    assert centre.free(contact_id).status == 200
     assert state() == "open"
+
+
+def test_who_is_freed_while_it_is_told_that_they_are_blocked_is_blocked_no_more(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = Matching.block
+
+    def told_late(matching: Matching, *told: Any, blocked: bool) -> None:
+        if blocked:
+            (contact,) = centre.contacts("blocked")
+            assert centre.free(contact["contact_id"]).status == 200
+        block(matching, *told, blocked=blocked)
+
+    centre.campaign()
+    centre.agent("ana")
+    centre.switchboard.answers = [Answering(400)]
+    monkeypatch.setattr(Matching, "block", told_late)
+    centre.miss("in-1")
+    found = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body
+    assert found["state"] == "open"
 
 
 def test_one_look_says_in_which_ranks_somebody_is_due(centre: Centre) -> None:

@@ -299,7 +299,17 @@ def test_the_command_asks_as_an_admin_does_and_says_how_far_it_is(company: Compa
     ]
     assert [each.status for each in asked] == [202, 202]
     assert asked[0].body["erasure_id"] == asked[1].body["erasure_id"]
-    assert words(asked[0].body) == "…4321: accepted; nothing yet."
+    assert words(asked[0].body).splitlines() == [
+        "…4321: accepted; nothing yet.",
+        "The same command says how far it is.",
+    ]
+    company.tell("c1", "queued", "cancelled", **{"from": JOANA.number})
+    for _ in range(2):
+        company.looks("erasure", asked[0].body["erasure_id"])
+        company.clock.advance(minutes=11)
+    done = answer(company.deployment.call("ManagePersonalData", request("erase", wish)))
+    assert words(done.body).startswith("…4321: done; ")
+    assert "how far" not in words(done.body)
 
 
 class TestHolds:

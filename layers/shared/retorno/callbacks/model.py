@@ -346,13 +346,16 @@ def called_off(contact: Contact, now: datetime) -> Contact:
     return withdrawn(contact, State.CANCELLED, State.CANCELLED.value, now)
 
 
+FREED = "freed"
+
+
 def freed(contact: Contact, now: datetime) -> Contact:
     if contact.state is not State.BLOCKED:
         return contact
     return contact.changed(
         now,
         state=State.WAITING,
-        reason="freed",
+        reason=FREED,
         due_at=now,
         attempts=0,
         failures=0,

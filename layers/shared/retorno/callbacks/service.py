@@ -9,6 +9,7 @@ from retorno.callback_campaigns.model import MAX_CALLS_A_DAY, Campaign, Pace, Re
 from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import (
     AT_REST,
+    FREED,
     PROMISES,
     Contact,
     Miss,
@@ -109,31 +110,37 @@ class Contacts:
                     after = self._store.save(after)
             except Refused:
                 continue
-            self._tell(before, after, now)
-            return self._told(after)
+            return self._told(before, after, now)
         raise Unavailable("the contact is being written by too many at once")
 
     def wake(self, line: str, now: datetime) -> None:
         """Has the dialler look at a line. Raises Unavailable."""
         self._dialler.send({"line": line}, now)
 
-    def _tell(self, before: Contact | None, after: Contact, now: datetime) -> None:
-        # What was told already is told again: whoever did it may not have come so far.
+    def _told(self, before: Contact | None, after: Contact, now: datetime) -> Contact:
+        """What was told already is told again: whoever did it may not have come so far."""
         if after.state is State.WAITING and after.due_at <= now + TOLD_WITHIN:
             self._dialler.send({"line": after.line}, now, after.due_at)
         was_blocked = before is not None and before.state is State.BLOCKED
-        if after.state is State.BLOCKED or was_blocked:
-            for call_id in after.misses:
-                is_blocked = after.state is State.BLOCKED
-                self._misses.block(after.number_key, call_id, now, blocked=is_blocked)
+        if after.state is State.BLOCKED or was_blocked or after.reason == FREED:
+            return self._recovery_told(after, now)
+        return after
 
-    def _told(self, contact: Contact) -> Contact:
-        after = known_to_be_blocked(contact)
-        if after != contact:
-            # Whoever wrote it meanwhile tells, too.
-            with suppress(Refused):
-                return self._store.save(after)
-        return contact
+    def _recovery_told(self, contact: Contact, now: datetime) -> Contact:
+        """Tells until nobody wrote in between: who tells late would undo what is told since."""
+        for _ in range(MAX_LOOKS):
+            for call_id in contact.misses:
+                is_blocked = contact.state is State.BLOCKED
+                self._misses.block(contact.number_key, call_id, now, blocked=is_blocked)
+            after = known_to_be_blocked(contact)
+            if after != contact:
+                with suppress(Refused):
+                    return self._store.save(after)
+            known = self._store.get(contact.contact_id)
+            if known is None or known == contact:
+                return contact
+            contact = known
+        raise Unavailable("the contact is being written by too many at once")
 
 
 class CallList:
@@ -194,10 +201,14 @@ class CallList:
         return self._store.of_number(parsed.match_key, MAX_LISTS)
 
     def free(self, contact_id: str, now: datetime) -> Contact:
-        """Lets a blocked contact be called again. Raises NotFound, Conflict, Unavailable."""
+        """Lets a blocked contact be called again; told again it is no conflict while they wait.
+
+        Raises NotFound, Conflict, Unavailable.
+        """
 
         def change(before: Contact) -> Contact:
-            if before.state is not State.BLOCKED:
+            is_freed = before.state is State.WAITING and before.reason == FREED
+            if before.state is not State.BLOCKED and not is_freed:
                 raise Conflict(f"the contact is {before.state}, not blocked")
             return freed(before, now)
 
