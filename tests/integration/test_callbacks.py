@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from retorno.callbacks import dialler
 from retorno.callbacks.model import RANKS, Contact, line_of_campaign, placed
@@ -223,12 +224,10 @@ def test_at_the_limit_a_contact_is_blocked_until_a_person_frees_it(centre: Centr
     assert len(centre.rung) == 2
     assert centre.contacts("blocked")[0]["misses"] == ["in-1", "in-2"]
 
-    for _ in range(2):
-        told = centre.free(blocked["contact_id"])
-        assert (told.status, told.body["attempts"]) == (200, 0)
+    assert centre.free(blocked["contact_id"]).body["attempts"] == 0
+    assert centre.free(blocked["contact_id"]).status == 409
     centre.deployment.work()
     assert len(centre.rung) == 3
-    assert centre.free(blocked["contact_id"]).status == 409
     centre.answered()
     assert centre.contacts("reached")
     assert centre.ask(missed["path"], pattern=missed["pattern"]).body["state"] == "recovered"
@@ -440,6 +439,29 @@ def test_a_missed_call_is_blocked_though_its_contacts_worker_died(
     assert state() == "blocked"
     assert centre.free(contact_id).status == 200
     assert state() == "open"
+
+
+def test_a_missed_call_is_blocked_no_more_though_its_contacts_worker_died(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its customer wants no calls: it is as open as those of all others who want none."""
+
+    def dies(*_: object, **__: object) -> None:
+        raise Unavailable("it died before recovery was told")
+
+    centre.campaign()
+    centre.agent("ana")
+    centre.switchboard.answers = [Answering(400)]
+    centre.miss("in-1")
+    with monkeypatch.context() as patches:
+        patches.setattr("retorno.recovery.service.Matching.block", dies)
+        never_call(centre)
+        with pytest.raises(BatchProcessingError, match="it died"):
+            centre.deployment.work()
+    assert centre.contacts("do_not_call")
+    centre.later(seconds=91)
+    found = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body
+    assert found["state"] == "open"
 
 
 def test_who_is_freed_while_it_is_told_that_they_are_blocked_is_blocked_no_more(

@@ -26,6 +26,7 @@ from retorno.callbacks.model import (
     ended,
     freed,
     joined,
+    known,
     limit_of,
     line_of_agent,
     line_of_queue,
@@ -262,6 +263,7 @@ OTHERS: dict[str, Step] = {
     "freed": lambda it, _, now: freed(it, now),
     "put off": lambda it, _, now: postponed(it, now, "gap", now),
     "asked": lambda it, _, now: asked(it, asking(call_id="in-3"), now),
+    "known": lambda it, _, now: known(it),
 }
 
 
@@ -283,7 +285,8 @@ def test_whatever_is_told_in_any_order_the_limit_holds(steps: list[str], random:
             if step in OF_A_DIAL and dial_id != before.dial_id:
                 assert contact == before, "a stale dial changes nothing"
         assert 0 <= contact.attempts <= min(contact.limit(CAMPAIGN), contact.dials)
-        is_looked_after = contact.state in (State.DIALLING, State.BLOCKED)
+        is_waiting, is_dialling = contact.state is State.WAITING, contact.state is State.DIALLING
+        is_looked_after = is_dialling or not (is_waiting or contact.is_known)
         assert is_looked_after == (contact.leased_until is not None)
         assert not (set(contact.misses) & set(contact.closed))
         if contact.state in AT_REST:
@@ -291,7 +294,7 @@ def test_whatever_is_told_in_any_order_the_limit_holds(steps: list[str], random:
         if before.state is State.DIALLING and contact.state is not State.DIALLING:
             assert step in OF_A_DIAL, "only what became of the dial ends it"
         if before.state not in OPEN and contact.state in OPEN:
-            assert step not in ("won back", "returned", "put off", "freed", "dismissed")
+            assert step not in ("won back", "returned", "put off", "freed", "dismissed", "known")
 
 
 moments = st.integers(-60 * 40, 60 * 40).map(at)

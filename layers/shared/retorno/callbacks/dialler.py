@@ -499,15 +499,14 @@ class Dialler:
 
     def look_after(self, contact_id: str) -> None:
         """Finds out what became of a dial whose worker died, or of a call that does not end; has
-        told again of a contact that was blocked. Raises Unavailable.
+        recovery told again of a contact that is blocked, or no more. Raises Unavailable.
         """
         now = self._clock()
         contact = self._store.get(contact_id)
         if contact is None or (contact.leased_until and now < contact.leased_until):
             return
-        if contact.state is State.BLOCKED:
-            self._contacts.change(contact_id, lambda it: it, now)
         if contact.state is not State.DIALLING:
+            self._contacts.change(contact_id, lambda it: it, now)
             return
         if contact.call_id:
             self._look_at_call(contact, contact.call_id, now)

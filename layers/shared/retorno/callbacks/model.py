@@ -101,9 +101,9 @@ class Contact(Frozen):
     `closed` those that are over, and `closed_as` what the last of them became.
 
     `attempts` count against the limit, `dials` never begin anew. `dial_id`, `dial_agent` and
-    `call_id` are of the dial in progress, or the last; `leased_until` is when somebody else looks
-    after it: after its dial, or, where it is blocked, after that being told. `failures` count the
-    orders in a row that placed no call.
+    `call_id` are of the dial in progress, or the last. `known_blocked` is what recovery was told
+    last. `leased_until` is when somebody else looks after it: after its dial, or after recovery
+    being told. `failures` count the orders in a row that placed no call.
     """
 
     contact_id: str
@@ -129,6 +129,7 @@ class Contact(Frozen):
     failures: int = 0
     dial_id: str | None = None
     dial_agent: str | None = None
+    known_blocked: bool = False
     leased_until: datetime | None = None
     call_id: str | None = None
     result: Result | None = None
@@ -145,6 +146,11 @@ class Contact(Frozen):
     @property
     def number_key(self) -> str:
         return match_key(self.number)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether recovery knows if anybody calls."""
+        return self.known_blocked == (self.state is State.BLOCKED)
 
     @property
     def line(self) -> str:
@@ -346,16 +352,13 @@ def called_off(contact: Contact, now: datetime) -> Contact:
     return withdrawn(contact, State.CANCELLED, State.CANCELLED.value, now)
 
 
-FREED = "freed"
-
-
 def freed(contact: Contact, now: datetime) -> Contact:
     if contact.state is not State.BLOCKED:
         return contact
     return contact.changed(
         now,
         state=State.WAITING,
-        reason=FREED,
+        reason="freed",
         due_at=now,
         attempts=0,
         failures=0,
@@ -375,7 +378,8 @@ def barred(contact: Contact, reason: str, now: datetime) -> Contact:
 
 
 def _over(contact: Contact, state: State, reason: str, now: datetime) -> Contact:
-    return contact.changed(now, state=state, reason=reason, leased_until=None)
+    after = contact.changed(now, state=state, reason=reason, leased_until=None)
+    return after if after.is_known else _to_be_known(after, now)
 
 
 # --- Dialling ------------------------------------------------------------------------------------
@@ -494,17 +498,22 @@ def _resting(contact: Contact, reason: str, due_at: datetime, now: datetime) -> 
 
 
 def _blocked(contact: Contact, reason: str, now: datetime) -> Contact:
-    """Recovery is to be told, and whoever does it may die before."""
     if contact.closed_as:
         return _over(contact, contact.closed_as, contact.closed_as.value, now)
-    return contact.changed(now, state=State.BLOCKED, reason=reason, leased_until=now + LEASE)
+    return _to_be_known(contact.changed(now, state=State.BLOCKED, reason=reason), now)
 
 
-def known_to_be_blocked(contact: Contact) -> Contact:
-    """Recovery was told: nobody has to look after a blocked contact any more."""
-    if contact.state is not State.BLOCKED:
-        return contact
-    return contact.model_copy(update={"leased_until": None})
+def _to_be_known(contact: Contact, now: datetime) -> Contact:
+    """Whoever is to tell recovery may die before."""
+    return contact.model_copy(update={"leased_until": now + LEASE})
+
+
+def known(contact: Contact) -> Contact:
+    """Recovery was told; what is being dialled is still looked after."""
+    told: dict[str, object] = {"known_blocked": contact.state is State.BLOCKED}
+    if contact.state is not State.DIALLING:
+        told["leased_until"] = None
+    return contact.model_copy(update=told)
 
 
 def _is_dialling(contact: Contact, dial_id: str) -> bool:

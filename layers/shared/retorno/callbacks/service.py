@@ -9,7 +9,6 @@ from retorno.callback_campaigns.model import MAX_CALLS_A_DAY, Campaign, Pace, Re
 from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import (
     AT_REST,
-    FREED,
     PROMISES,
     Contact,
     Miss,
@@ -21,7 +20,7 @@ from retorno.callbacks.model import (
     contact_id_of,
     freed,
     joined,
-    known_to_be_blocked,
+    known,
     line_of_campaign,
     line_of_queue,
     result_of,
@@ -91,12 +90,12 @@ class Contacts:
     def change(self, contact_id: str, change: Change, now: datetime) -> Contact:
         """Looks and writes until nobody wrote in between. Raises NotFound, Unavailable."""
 
-        def known(before: Contact | None) -> Contact:
+        def of_known(before: Contact | None) -> Contact:
             if before is None:
                 raise NotFound("there is no such contact")
             return change(before)
 
-        return self.put(contact_id, known, now)
+        return self.put(contact_id, of_known, now)
 
     def put(
         self, contact_id: str, change: Callable[[Contact | None], Contact], now: datetime
@@ -110,21 +109,20 @@ class Contacts:
                     after = self._store.save(after)
             except Refused:
                 continue
-            return self._told(before, after, now)
+            return self._told(after, now)
         raise Unavailable("the contact is being written by too many at once")
 
     def wake(self, line: str, now: datetime) -> None:
         """Has the dialler look at a line. Raises Unavailable."""
         self._dialler.send({"line": line}, now)
 
-    def _told(self, before: Contact | None, after: Contact, now: datetime) -> Contact:
+    def _told(self, contact: Contact, now: datetime) -> Contact:
         """What was told already is told again: whoever did it may not have come so far."""
-        if after.state is State.WAITING and after.due_at <= now + TOLD_WITHIN:
-            self._dialler.send({"line": after.line}, now, after.due_at)
-        was_blocked = before is not None and before.state is State.BLOCKED
-        if after.state is State.BLOCKED or was_blocked or after.reason == FREED:
-            return self._recovery_told(after, now)
-        return after
+        if contact.state is State.WAITING and contact.due_at <= now + TOLD_WITHIN:
+            self._dialler.send({"line": contact.line}, now, contact.due_at)
+        if contact.state is State.BLOCKED or not contact.is_known:
+            return self._recovery_told(contact, now)
+        return contact
 
     def _recovery_told(self, contact: Contact, now: datetime) -> Contact:
         """Tells until nobody wrote in between: who tells late would undo what is told since."""
@@ -132,14 +130,14 @@ class Contacts:
             for call_id in contact.misses:
                 is_blocked = contact.state is State.BLOCKED
                 self._misses.block(contact.number_key, call_id, now, blocked=is_blocked)
-            after = known_to_be_blocked(contact)
+            after = known(contact)
             if after != contact:
                 with suppress(Refused):
                     return self._store.save(after)
-            known = self._store.get(contact.contact_id)
-            if known is None or known == contact:
+            found = self._store.get(contact.contact_id)
+            if found is None or found == contact:
                 return contact
-            contact = known
+            contact = found
         raise Unavailable("the contact is being written by too many at once")
 
 
@@ -201,14 +199,11 @@ class CallList:
         return self._store.of_number(parsed.match_key, MAX_LISTS)
 
     def free(self, contact_id: str, now: datetime) -> Contact:
-        """Lets a blocked contact be called again; told again it is no conflict while they wait.
-
-        Raises NotFound, Conflict, Unavailable.
-        """
+        """Lets a blocked contact be called again. Raises NotFound, Conflict, Unavailable."""
 
         def change(before: Contact) -> Contact:
-            is_freed = before.state is State.WAITING and before.reason == FREED
-            if before.state is not State.BLOCKED and not is_freed:
+            # Asked again because recovery could not be told, it is no conflict.
+            if before.state is not State.BLOCKED and before.is_known:
                 raise Conflict(f"the contact is {before.state}, not blocked")
             return freed(before, now)
 

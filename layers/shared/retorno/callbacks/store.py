@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
@@ -113,6 +113,7 @@ class ContactItem(KeptItem):
     failures = NumberAttribute(null=True)
     dial_id = UnicodeAttribute(null=True)
     dial_agent = UnicodeAttribute(null=True)
+    known_blocked = BooleanAttribute(null=True)
     leased_until = UnicodeAttribute(null=True)
     call_id = UnicodeAttribute(null=True)
     result = UnicodeAttribute(null=True)
@@ -259,6 +260,7 @@ class ContactStore:
         values = {name: getattr(written, name) for name in FIELDS}
         values["misses"] = list(written.misses)
         values["closed"] = list(written.closed)
+        values["known_blocked"] = written.known_blocked or None
         is_waiting = written.state is State.WAITING
         watched = watch_order = None
         if is_waiting:
