@@ -528,6 +528,21 @@ class TestChanged:
         assert (problem.status, problem.body["detail"]) == (409, "the promise is kept")
         assert shown(deployment, callback_id)["version"] == 1
 
+    def test_is_no_more_to_be_cancelled_once_it_is_missed(
+        self, deployment: Deployment, calls: FakeCallList, clock: StoppedClock
+    ) -> None:
+        """Also while that is not yet seen: a contact may not stay on the list for it."""
+        callback_id = made(deployment)
+        clock.now = LISTS_AT
+        fire(deployment, callback_id)
+        (contact_id,) = calls.contacts
+        calls.dial(contact_id, clock.now)
+        calls.end(contact_id, "failed", clock.now)
+        problem = cancel(deployment, callback_id)
+        assert (problem.status, problem.body["detail"]) == (409, "the promise is missed")
+        later = WISH | {"at": "2026-03-03T15:00:00-03:00"}
+        assert change(deployment, callback_id, later).body["state"] == "promised"
+
     def test_keeps_its_key(self, deployment: Deployment) -> None:
         callback_id = made(deployment)
         change(deployment, callback_id, WISH | {"note": "novo"})

@@ -1,6 +1,6 @@
 """Promising customers a time to be called back at, and keeping the promise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -107,11 +107,14 @@ class Keeping:
             return self._store.get(promise.promise_id) or promise
         return promise
 
-    def call_off(self, promise: Promise, state: ContactState, now: datetime) -> None:
-        """Takes a promise off the call list, if it is there.
+    def call_off(
+        self, promise: Promise, state: ContactState, allowed: Collection[State], now: datetime
+    ) -> None:
+        """Takes a promise off the call list, if it is there. `allowed` is what may have become of
+        it there.
 
-        Raises Conflict where the customer is being called, or was, or the contact is just being
-        made; Unavailable.
+        Raises Conflict where something else did, the customer is being called, or the contact is
+        just being made; Unavailable.
         """
         if promise.state is not State.LISTED:
             return
@@ -120,7 +123,7 @@ class Keeping:
         settled = promise.settled(self._calls.one(promise.contact_id))
         if settled == promise:
             settled = promise.settled(self._calls.withdraw(promise.contact_id, state, now))
-        if settled.state not in CHANGEABLE | {State.CANCELLED}:
+        if settled.state not in allowed:
             raise Conflict(f"the promise is {settled.state}")
 
     def drop_schedule(self, promise: Promise) -> None:
@@ -275,7 +278,8 @@ class Promises:
             new = self._new(promise_id, wish, before.asked_by, before.asked_at, now)
             after = new.in_place_of(before)
             # Should the next step fail, it is missed, and so reported; not lost.
-            self._keeping.call_off(before, ContactState.EXPIRED, now)
+            allowed = CHANGEABLE | {State.CANCELLED}
+            self._keeping.call_off(before, ContactState.EXPIRED, allowed, now)
             try:
                 saved = self._store.save(after)
             except Refused:
@@ -298,7 +302,7 @@ class Promises:
                 return None
             if promise.state not in CANCELLABLE:
                 raise Conflict(f"the promise is {promise.state}")
-            self._keeping.call_off(promise, ContactState.CANCELLED, now)
+            self._keeping.call_off(promise, ContactState.CANCELLED, {State.CANCELLED}, now)
             try:
                 self._keeping.end(promise.ended(State.CANCELLED))
             except Refused:
