@@ -187,8 +187,12 @@ class TestAppointment:
         assert not_placed(held, held.dial_id or "", "x", None, at(3)).state is State.CANCELLED
 
     def test_one_that_is_over_stays_so(self) -> None:
-        reached = over(dialled(self.made()), Result.HUMAN)
-        assert called_off(reached, at(5)) == reached
+        reached = over(dialled(self.made(max_attempts=3)), Result.HUMAN)
+        off = called_off(reached, at(5))
+        assert (off.state, called_off(off, at(6))) == (State.REACHED, off)
+        # Its agent notes a voicemail.
+        assert over(off, Result.VOICEMAIL, 6).state is State.CANCELLED
+        assert over(reached, Result.VOICEMAIL, 6).state is State.WAITING
 
 
 class TestDialling:
@@ -264,6 +268,7 @@ OTHERS: dict[str, Step] = {
     "put off": lambda it, _, now: postponed(it, now, "gap", now),
     "asked": lambda it, _, now: asked(it, asking(call_id="in-3"), now),
     "known": lambda it, _, now: known(it),
+    "called off": lambda it, _, now: called_off(it, now),
 }
 
 
@@ -294,7 +299,15 @@ def test_whatever_is_told_in_any_order_the_limit_holds(steps: list[str], random:
         if before.state is State.DIALLING and contact.state is not State.DIALLING:
             assert step in OF_A_DIAL, "only what became of the dial ends it"
         if before.state not in OPEN and contact.state in OPEN:
-            assert step not in ("won back", "returned", "put off", "freed", "dismissed", "known")
+            assert step not in (
+                "won back",
+                "returned",
+                "put off",
+                "freed",
+                "dismissed",
+                "known",
+                "called off",
+            )
 
 
 moments = st.integers(-60 * 40, 60 * 40).map(at)

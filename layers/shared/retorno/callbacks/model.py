@@ -346,8 +346,10 @@ def withdrawn(contact: Contact, state: State, reason: str, now: datetime) -> Con
 
 
 def called_off(contact: Contact, now: datetime) -> Contact:
-    """Nobody dials for them any more; a call that goes on is the last."""
-    if contact.state is State.DIALLING and contact.closed_as is None:
+    """Nobody dials for them any more; a call that goes on is the last, and so is one that reached
+    them, should it turn out that it did not.
+    """
+    if contact.state in (State.DIALLING, State.REACHED) and contact.closed_as is None:
         return contact.changed(now, closed_as=State.CANCELLED)
     return withdrawn(contact, State.CANCELLED, State.CANCELLED.value, now)
 
