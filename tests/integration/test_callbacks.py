@@ -308,6 +308,17 @@ def test_who_did_not_want_calls_joins_no_list(centre: Centre) -> None:
     assert centre.contacts("do_not_call")[0]["reason"] == "customer"
 
 
+def test_who_says_in_a_call_that_they_want_none_is_on_the_list_no_more(centre: Centre) -> None:
+    centre.campaign()
+    centre.agent("ana")
+    centre.miss("in-1")
+    never_call(centre)
+    centre.deployment.work()
+    assert centre.contacts("dialling")
+    centre.unanswered()
+    assert (centre.contacts(), len(centre.contacts("do_not_call"))) == ([], 1)
+
+
 def test_the_list_is_asked_again_at_the_call(centre: Centre) -> None:
     centre.campaign()
     centre.miss("in-1")

@@ -58,7 +58,7 @@ class FakeCallList:
         self.before_each()
         with self.lock:
             if contact := self.contacts.get(contact_id_of(list_name, "")):
-                self._keep(called_off(contact, now))
+                self._keep(called_off(contact, State.CANCELLED, "cancelled", now))
 
     def dial(self, contact_id: str, now: datetime) -> None:
         with self.lock:

@@ -78,6 +78,10 @@ def asking(minute: float = 0, **fields: object) -> Wanted:
     return Wanted(asked_at=at(minute), due_at=at(minute), **{**known, **fields})
 
 
+def off_the_list(contact: Contact, moment: datetime) -> Contact:
+    return called_off(contact, State.CANCELLED, "cancelled", moment)
+
+
 class TestJoining:
     def test_who_is_missed_oftener_stands_higher(self) -> None:
         ranks = [waiting(*(miss(f"in-{n}") for n in range(count))).rank for count in (1, 2, 3, 4)]
@@ -154,8 +158,8 @@ class TestAppointment:
             dialled,
             lambda contact: over(dialled(contact), Result.HUMAN),
             lambda contact: over(dialled(contact), Result.BUSY),
-            lambda contact: called_off(contact, at(2)),
-            lambda contact: called_off(dialled(contact), at(3)),
+            lambda contact: off_the_list(contact, at(2)),
+            lambda contact: off_the_list(dialled(contact), at(3)),
         ],
     )
     def test_told_again_it_stays_as_it_is(self, left: Callable[[Contact], Contact]) -> None:
@@ -165,7 +169,7 @@ class TestAppointment:
 
     def test_nobody_is_dialled_for_one_that_is_called_off(self) -> None:
         for contact in (self.made(), over(dialled(self.made()), Result.BUSY)):
-            assert called_off(contact, at(4)).state is State.CANCELLED
+            assert off_the_list(contact, at(4)).state is State.CANCELLED
 
     @pytest.mark.parametrize(
         ("end", "state"),
@@ -178,21 +182,44 @@ class TestAppointment:
     def test_a_call_that_goes_on_as_it_is_called_off_is_the_last(
         self, end: Callable[[Contact], Contact], state: State
     ) -> None:
-        dialling = called_off(dialled(self.made(max_attempts=3)), at(3))
+        dialling = off_the_list(dialled(self.made(max_attempts=3)), at(3))
         assert dialling.state is State.DIALLING
         assert end(dialling).state is state
 
     def test_a_call_that_was_not_placed_as_it_was_called_off_is_not_tried_again(self) -> None:
-        held = called_off(reserved(self.made(), "ana", at(2)), at(2))
+        held = off_the_list(reserved(self.made(), "ana", at(2)), at(2))
         assert not_placed(held, held.dial_id or "", "x", None, at(3)).state is State.CANCELLED
 
     def test_one_that_is_over_stays_so(self) -> None:
         reached = over(dialled(self.made(max_attempts=3)), Result.HUMAN)
-        off = called_off(reached, at(5))
-        assert (off.state, called_off(off, at(6))) == (State.REACHED, off)
+        off = off_the_list(reached, at(5))
+        assert (off.state, off_the_list(off, at(6))) == (State.REACHED, off)
         # Its agent notes a voicemail.
         assert over(off, Result.VOICEMAIL, 6).state is State.CANCELLED
         assert over(reached, Result.VOICEMAIL, 6).state is State.WAITING
+
+
+class TestWantingNoCalls:
+    def said(self, contact: Contact, minute: float) -> Contact:
+        return called_off(contact, State.DO_NOT_CALL, "customer", at(minute))
+
+    def test_leaves_the_list(self) -> None:
+        contact = self.said(waiting(), 3)
+        assert (contact.state, contact.reason) == (State.DO_NOT_CALL, "customer")
+
+    def test_during_a_call_leaves_it_after_the_call(self) -> None:
+        contact = self.said(dialled(waiting(miss(), miss("in-2"))), 3)
+        one_is_over = closed(contact, "in-1", State.DISMISSED, at(4))
+        assert over(one_is_over, Result.NO_ANSWER).state is State.DO_NOT_CALL
+
+    def test_does_not_count_against_who_is_reached(self) -> None:
+        contact = joined(dialled(waiting()), miss("in-2", 3), CAMPAIGN, at(3))
+        assert over(self.said(contact, 4), Result.HUMAN, 5).state is State.REACHED
+        assert over(contact, Result.HUMAN, 5).state is State.WAITING
+
+    def test_after_a_call_that_was_a_voicemails_leaves_it(self) -> None:
+        reached = self.said(over(dialled(waiting()), Result.HUMAN), 4)
+        assert over(reached, Result.VOICEMAIL, 5).state is State.DO_NOT_CALL
 
 
 class TestDialling:
@@ -268,7 +295,7 @@ OTHERS: dict[str, Step] = {
     "put off": lambda it, _, now: postponed(it, now, "gap", now),
     "asked": lambda it, _, now: asked(it, asking(call_id="in-3"), now),
     "known": lambda it, _, now: known(it),
-    "called off": lambda it, _, now: called_off(it, now),
+    "called off": lambda it, _, now: off_the_list(it, now),
 }
 
 

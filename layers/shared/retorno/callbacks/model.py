@@ -333,7 +333,7 @@ def closed(contact: Contact, call_id: str, state: State, now: datetime) -> Conta
         now,
         misses=misses,
         closed=(*contact.closed, call_id)[-MAX_CLOSED:],
-        closed_as=None if misses else state,
+        closed_as=contact.closed_as if misses else state,
     )
     if misses or contact.state not in AT_REST:
         return after
@@ -345,13 +345,13 @@ def withdrawn(contact: Contact, state: State, reason: str, now: datetime) -> Con
     return _over(contact, state, reason, now) if contact.state in AT_REST else contact
 
 
-def called_off(contact: Contact, now: datetime) -> Contact:
+def called_off(contact: Contact, state: State, reason: str, now: datetime) -> Contact:
     """Nobody dials for them any more; a call that goes on is the last, and so is one that reached
     them, should it turn out that it did not.
     """
     if contact.state in (State.DIALLING, State.REACHED) and contact.closed_as is None:
-        return contact.changed(now, closed_as=State.CANCELLED)
-    return withdrawn(contact, State.CANCELLED, State.CANCELLED.value, now)
+        return contact.changed(now, closed_as=state)
+    return withdrawn(contact, state, reason, now)
 
 
 def freed(contact: Contact, now: datetime) -> Contact:
@@ -475,7 +475,8 @@ def ended(
 def _reached(contact: Contact, at: datetime, now: datetime) -> Contact:
     """Over; but a call wins back no miss that came after it began."""
     missed_at, dialled_at = contact.missed_at, contact.dialled_at
-    if contact.misses and missed_at and dialled_at and missed_at > dialled_at:
+    is_missed = contact.misses and contact.closed_as is None
+    if is_missed and missed_at and dialled_at and missed_at > dialled_at:
         return _begun_anew(contact, at, now, reason="missed")
     return _over(contact, State.REACHED, State.REACHED.value, now)
 

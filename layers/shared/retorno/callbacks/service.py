@@ -9,6 +9,7 @@ from retorno.callback_campaigns.model import MAX_CALLS_A_DAY, Campaign, Pace, Re
 from retorno.callback_campaigns.service import Campaigns, campaigns
 from retorno.callbacks.model import (
     AT_REST,
+    OPEN,
     PROMISES,
     Contact,
     Miss,
@@ -72,6 +73,9 @@ ENDS = {
     MissState.DISMISSED: State.DISMISSED,
     MissState.EXPIRED: State.EXPIRED,
 }
+
+# Who may come to wait again.
+FOLLOWED = OPEN | {State.REACHED}
 
 Change = Callable[[Contact], Contact]
 
@@ -243,8 +247,11 @@ class CallList:
         on is the last. Raises Unavailable.
         """
         contact_id = contact_id_of(list_name, number_key="")
+        state = State.CANCELLED
         with suppress(NotFound):
-            self._contacts.change(contact_id, lambda before: called_off(before, now), now)
+            self._contacts.change(
+                contact_id, lambda before: called_off(before, state, state.value, now), now
+            )
 
     def wake(self, campaign_id: str, now: datetime) -> None:
         """Has the dialler look at a campaign that was resumed. Raises Unavailable."""
@@ -298,8 +305,8 @@ class DoNotCallWatch:
             self.look_at(contact, now)
 
     def look_at(self, contact: Contact, now: datetime) -> None:
-        """Raises Unavailable."""
-        if contact.state not in AT_REST:
+        """Who is in a call leaves the list after it. Raises Unavailable."""
+        if contact.state not in FOLLOWED:
             return
         facts = Facts(requested_at=contact.asked_at)
         check = self._rules.check(contact.number, contact.purpose, now, facts)
@@ -307,7 +314,7 @@ class DoNotCallWatch:
             return
         reason = check.decision.forbidden_by[0].origin.value
         self._contacts.change(
-            contact.contact_id, lambda it: withdrawn(it, State.DO_NOT_CALL, reason, now), now
+            contact.contact_id, lambda it: called_off(it, State.DO_NOT_CALL, reason, now), now
         )
 
 
