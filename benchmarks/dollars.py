@@ -20,8 +20,8 @@ PRICES: Mapping[str, float] = LISTED["dollars"]["us-east-1"]
 PRICES_IN_BRAZIL: Mapping[str, float] = LISTED["dollars"]["sa-east-1"]
 PRICES_OF_OTHERS: Mapping[str, float] = PRICES | LISTED["dollars_of_others"]
 
-# As `python -m benchmarks.ingestion` measures them: of an event or a message that a handler takes,
-# and of each of its requests.
+# As `python -m benchmarks.ingestion` measures them on a slow machine: of an event or a message that
+# a handler takes, and of each of its requests.
 HANDLER_CPU_SECONDS = 0.001
 REQUEST_CPU_SECONDS = 0.002
 ROUND_TRIP_SECONDS = 0.003
