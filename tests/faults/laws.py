@@ -311,10 +311,7 @@ def rows(world: World) -> dict[tuple[str, str], dict[str, str]]:
 def the_counters_are_as_recounted(world: World) -> Iterator[str]:
     """What was counted on the way is what is counted now, of everything and once."""
     counted = rows(world)
-    table: Any = boto3.client("dynamodb")
-    for item in items(world, "counters"):
-        key = {name: item[name] for name in ("scope", "cell")}
-        table.delete_item(TableName="counters", Key=key)
+    empty(world, "counters", "scope", "cell")
     for name in ("assignments", "operations"):
         records = [{"dynamodb": {"NewImage": item}} for item in items(world, name)]
         handler_of("CountOperations")({"Records": records}, CONTEXT)
@@ -341,9 +338,7 @@ SEEN = {
 def what_is_seen_live_is_what_is_there(world: World) -> Iterator[str]:
     """Who comes now is shown what one who looked at everything now would see."""
     shown = there()
-    for item in items(world, "feed"):
-        key = {name: item[name] for name in ("pk", "sk")}
-        boto3.client("dynamodb").delete_item(TableName="feed", Key=key)
+    empty(world, "feed", "pk", "sk")
     look_at_all(world, "PublishUpdates", SEEN)
     for thing, view in there().items():
         if (seen := shown.pop(thing, "nothing")) != view:
@@ -357,6 +352,13 @@ def there() -> dict[Key, Any]:
         entry.key: None if entry.kind == Kind.AGENT else entry.view
         for entry in FeedStore("feed").present()
     }
+
+
+def empty(world: World, table: str, *names: str) -> None:
+    """`names` are those of its key."""
+    dynamodb: Any = boto3.client("dynamodb")
+    for item in items(world, table):
+        dynamodb.delete_item(TableName=table, Key={name: item[name] for name in names})
 
 
 def look_at_all(

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
@@ -407,92 +409,88 @@ def test_what_the_telephone_system_did_not_place_is_no_attempt(centre: Centre) -
 
 
 def test_what_the_telephone_system_refuses_is_for_a_person(centre: Centre) -> None:
-    centre.campaign()
-    centre.agent("ana")
-    centre.switchboard.answers = [Answering(400)]
-    centre.miss("in-1")
+    a_refused_dial(centre)
     (blocked,) = centre.contacts("blocked")
     assert (blocked["attempts"], blocked["reason"].startswith("refused")) == (0, True)
     assert centre.presence("ana") == "available"
 
 
-def test_a_missed_call_is_blocked_though_its_contacts_worker_died(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dies(*_: object, **__: object) -> None:
-        raise Unavailable("it died before recovery was told")
-
-    centre.campaign()
-    centre.agent("ana")
-    centre.switchboard.answers = [Answering(400)]
-    with monkeypatch.context() as patches:
-        patches.setattr("retorno.recovery.service.Matching.block", dies)
-        centre.miss("in-1")
-    assert centre.contacts("blocked")
-
-    def state() -> str:
-        found: str = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body[
-            "state"
-        ]
-        return found
-
-    assert state() == "open"
-    centre.later(seconds=91)
-    assert state() == "blocked"
-    contact_id = centre.contacts("blocked")[0]["contact_id"]
-    with counted() as requests:
-        centre.later(minutes=5)
-    assert "UpdateItem" not in requests, "nobody has to look after it any more"
-    # So is the news that they are called again.
-    with monkeypatch.context() as patches:
-        patches.setattr("retorno.recovery.service.Matching.block", dies)
-        assert centre.free(contact_id).status == 503
-    assert state() == "blocked"
-    assert centre.free(contact_id).status == 200
-    assert state() == "open"
-
-
-def test_a_missed_call_is_blocked_no_more_though_its_contacts_worker_died(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its customer wants no calls: it is as open as those of all others who want none."""
-
-    def dies(*_: object, **__: object) -> None:
-        raise Unavailable("it died before recovery was told")
-
+def a_refused_dial(centre: Centre) -> None:
+    """Of who was missed in "in-1"; the next one is taken."""
     centre.campaign()
     centre.agent("ana")
     centre.switchboard.answers = [Answering(400)]
     centre.miss("in-1")
-    with monkeypatch.context() as patches:
-        patches.setattr("retorno.recovery.service.Matching.block", dies)
-        never_call(centre)
-        with pytest.raises(BatchProcessingError, match="it died"):
-            centre.deployment.work()
-    assert centre.contacts("do_not_call")
-    centre.later(seconds=91)
-    found = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body
-    assert found["state"] == "open"
 
 
-def test_who_is_freed_while_it_is_told_that_they_are_blocked_is_blocked_no_more(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    block = Matching.block
+def state_of_miss(centre: Centre) -> str:
+    answer = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}")
+    state: str = answer.body["state"]
+    return state
 
-    def told_late(matching: Matching, *told: Any, blocked: bool) -> None:
-        if blocked:
-            (contact,) = centre.contacts("blocked")
-            assert centre.free(contact["contact_id"]).status == 200
-        block(matching, *told, blocked=blocked)
 
-    centre.campaign()
-    centre.agent("ana")
-    centre.switchboard.answers = [Answering(400)]
-    monkeypatch.setattr(Matching, "block", told_late)
-    centre.miss("in-1")
-    found = centre.ask("GET /missed-calls/in-1", pattern="/missed-calls/{call_id}").body
-    assert found["state"] == "open"
+@contextmanager
+def recovery_untold() -> Iterator[None]:
+    """Whoever is to tell recovery dies before."""
+    with patch.object(Matching, "block", side_effect=Unavailable("it died")):
+        yield
+
+
+class TestRecoveryIsToldOfABlockedContact:
+    def test_though_its_worker_died(self, centre: Centre) -> None:
+        with recovery_untold():
+            a_refused_dial(centre)
+        assert (len(centre.contacts("blocked")), state_of_miss(centre)) == (1, "open")
+        centre.later(seconds=91)
+        assert state_of_miss(centre) == "blocked"
+        with counted() as requests:
+            centre.later(minutes=5)
+        assert "UpdateItem" not in requests, "nobody has to look after it any more"
+
+    def test_that_is_freed_once_somebody_asks_again(self, centre: Centre) -> None:
+        a_refused_dial(centre)
+        (contact,) = centre.contacts("blocked")
+        with recovery_untold():
+            assert centre.free(contact["contact_id"]).status == 503
+        assert state_of_miss(centre) == "blocked"
+        assert centre.free(contact["contact_id"]).status == 200
+        assert state_of_miss(centre) == "open"
+
+    def test_that_is_freed_at_the_latest_as_it_is_dialled(self, centre: Centre) -> None:
+        a_refused_dial(centre)
+        (contact,) = centre.contacts("blocked")
+        with recovery_untold():
+            assert centre.free(contact["contact_id"]).status == 503
+        centre.deployment.work()
+        assert (len(centre.contacts("dialling")), state_of_miss(centre)) == (1, "open")
+
+    def test_that_is_freed_while_it_is_told(
+        self, centre: Centre, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        block = Matching.block
+
+        def told_late(matching: Matching, *told: Any, blocked: bool) -> None:
+            if blocked:
+                (contact,) = centre.contacts("blocked")
+                assert centre.free(contact["contact_id"]).status == 200
+            block(matching, *told, blocked=blocked)
+
+        monkeypatch.setattr(Matching, "block", told_late)
+        a_refused_dial(centre)
+        assert state_of_miss(centre) == "open"
+
+    def test_whose_customer_wants_no_calls_though_that_ones_worker_died(
+        self, centre: Centre
+    ) -> None:
+        """It is as open as the missed calls of all others who want none."""
+        a_refused_dial(centre)
+        with recovery_untold():
+            never_call(centre)
+            with pytest.raises(BatchProcessingError, match="it died"):
+                centre.deployment.work()
+        assert (len(centre.contacts("do_not_call")), state_of_miss(centre)) == (1, "blocked")
+        centre.later(seconds=91)
+        assert state_of_miss(centre) == "open"
 
 
 def test_one_look_says_in_which_ranks_somebody_is_due(centre: Centre) -> None:

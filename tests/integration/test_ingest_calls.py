@@ -715,6 +715,18 @@ class TestSweep:
         self.sweep(deployment)
         assert call_of(deployment, "c1") == before
 
+    def test_goes_by_the_record_and_not_by_what_is_seen(
+        self, deployment: Deployment, clock: StoppedClock
+    ) -> None:
+        deployment.ask("IngestCalls", canonical(clock.now, event("c1", "queued", clock.now)))
+        deployment.publish()
+        ended = event("c1", "cancelled", clock.now + timedelta(seconds=9))
+        deployment.ask("IngestCalls", canonical(clock.now, ended))
+        deployment.new_records()
+        clock.advance(hours=5)
+        deployment.call("SweepCalls", {})
+        assert deployment.new_records() == []
+
     def test_closes_a_caller_who_went_on_to_a_queue_that_told_nothing_more(
         self, deployment: Deployment, clock: StoppedClock
     ) -> None:

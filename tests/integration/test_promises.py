@@ -130,6 +130,17 @@ def fire(deployment: Deployment, callback_id: str, version: int = 1) -> None:
     assert deployment.call("KeepPromises", sqs(body)) == {"batchItemFailures": []}
 
 
+def on_the_list(
+    deployment: Deployment, calls: FakeCallList, clock: StoppedClock, **fields: Any
+) -> tuple[str, str]:
+    """A promise that has come onto the call list, and its contact there."""
+    callback_id = made(deployment, **fields)
+    clock.now = LISTS_AT
+    fire(deployment, callback_id)
+    (contact_id,) = calls.contacts
+    return callback_id, contact_id
+
+
 def check(deployment: Deployment) -> None:
     deployment.call("KeepPromises", {"source": "aws.scheduler"})
 
@@ -362,10 +373,7 @@ class TestFired:
         clock: StoppedClock,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        callback_id = made(deployment)
-        clock.now = LISTS_AT
-        fire(deployment, callback_id)
-        (contact_id,) = calls.contacts
+        callback_id, contact_id = on_the_list(deployment, calls, clock)
         clock.now = LISTS_AT + timedelta(minutes=9)
         calls.dial(contact_id, clock.now)
         calls.end(contact_id, "busy", clock.now)
@@ -432,10 +440,7 @@ class TestChecked:
         clock: StoppedClock,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        callback_id = made(deployment, tolerance_minutes=10)
-        clock.now = LISTS_AT
-        fire(deployment, callback_id)
-        (contact_id,) = calls.contacts
+        callback_id, contact_id = on_the_list(deployment, calls, clock, tolerance_minutes=10)
         clock.now = LISTS_AT + timedelta(minutes=12)
         check(deployment)
         assert shown(deployment, callback_id)["state"] == "listed"
@@ -457,10 +462,7 @@ class TestChecked:
     def test_who_is_being_called_at_the_end_is_not_missed(
         self, deployment: Deployment, calls: FakeCallList, clock: StoppedClock
     ) -> None:
-        callback_id = made(deployment)
-        clock.now = LISTS_AT
-        fire(deployment, callback_id)
-        (contact_id,) = calls.contacts
+        callback_id, contact_id = on_the_list(deployment, calls, clock)
         clock.now = LISTS_AT + timedelta(minutes=17)
         calls.dial(contact_id, clock.now)
         clock.advance(minutes=1)
@@ -515,10 +517,7 @@ class TestChanged:
     def test_not_while_the_customer_is_being_called(
         self, deployment: Deployment, calls: FakeCallList, clock: StoppedClock
     ) -> None:
-        callback_id = made(deployment)
-        clock.now = LISTS_AT
-        fire(deployment, callback_id)
-        (contact_id,) = calls.contacts
+        callback_id, contact_id = on_the_list(deployment, calls, clock)
         calls.dial(contact_id, clock.now)
         later = WISH | {"at": "2026-03-03T15:00:00-03:00"}
         assert change(deployment, callback_id, later).status == 409
@@ -532,10 +531,7 @@ class TestChanged:
         self, deployment: Deployment, calls: FakeCallList, clock: StoppedClock
     ) -> None:
         """Also while that is not yet seen: a contact may not stay on the list for it."""
-        callback_id = made(deployment)
-        clock.now = LISTS_AT
-        fire(deployment, callback_id)
-        (contact_id,) = calls.contacts
+        callback_id, contact_id = on_the_list(deployment, calls, clock)
         calls.dial(contact_id, clock.now)
         calls.end(contact_id, "failed", clock.now)
         problem = cancel(deployment, callback_id)

@@ -26,7 +26,7 @@ from retorno.callbacks.model import (
     ended,
     freed,
     joined,
-    known,
+    known_to_recovery,
     limit_of,
     line_of_agent,
     line_of_queue,
@@ -294,7 +294,7 @@ OTHERS: dict[str, Step] = {
     "freed": lambda it, _, now: freed(it, now),
     "put off": lambda it, _, now: postponed(it, now, "gap", now),
     "asked": lambda it, _, now: asked(it, asking(call_id="in-3"), now),
-    "known": lambda it, _, now: known(it),
+    "known": lambda it, _, now: known_to_recovery(it),
     "called off": lambda it, _, now: off_the_list(it, now),
 }
 
@@ -318,7 +318,7 @@ def test_whatever_is_told_in_any_order_the_limit_holds(steps: list[str], random:
                 assert contact == before, "a stale dial changes nothing"
         assert 0 <= contact.attempts <= min(contact.limit(CAMPAIGN), contact.dials)
         is_waiting, is_dialling = contact.state is State.WAITING, contact.state is State.DIALLING
-        is_looked_after = is_dialling or not (is_waiting or contact.is_known)
+        is_looked_after = is_dialling or not (is_waiting or contact.recovery_knows)
         assert is_looked_after == (contact.leased_until is not None)
         assert not (set(contact.misses) & set(contact.closed))
         if contact.state in AT_REST:

@@ -148,7 +148,7 @@ class Contact(Frozen):
         return match_key(self.number)
 
     @property
-    def is_known(self) -> bool:
+    def recovery_knows(self) -> bool:
         """Whether recovery knows if anybody calls."""
         return self.known_blocked == (self.state is State.BLOCKED)
 
@@ -381,7 +381,7 @@ def barred(contact: Contact, reason: str, now: datetime) -> Contact:
 
 def _over(contact: Contact, state: State, reason: str, now: datetime) -> Contact:
     after = contact.changed(now, state=state, reason=reason, leased_until=None)
-    return after if after.is_known else _to_be_known(after, now)
+    return after if after.recovery_knows else _to_be_told(after, now)
 
 
 # --- Dialling ------------------------------------------------------------------------------------
@@ -503,15 +503,15 @@ def _resting(contact: Contact, reason: str, due_at: datetime, now: datetime) -> 
 def _blocked(contact: Contact, reason: str, now: datetime) -> Contact:
     if contact.closed_as:
         return _over(contact, contact.closed_as, contact.closed_as.value, now)
-    return _to_be_known(contact.changed(now, state=State.BLOCKED, reason=reason), now)
+    return _to_be_told(contact.changed(now, state=State.BLOCKED, reason=reason), now)
 
 
-def _to_be_known(contact: Contact, now: datetime) -> Contact:
+def _to_be_told(contact: Contact, now: datetime) -> Contact:
     """Whoever is to tell recovery may die before."""
     return contact.model_copy(update={"leased_until": now + LEASE})
 
 
-def known(contact: Contact) -> Contact:
+def known_to_recovery(contact: Contact) -> Contact:
     """Recovery was told; what is being dialled is still looked after."""
     told: dict[str, object] = {"known_blocked": contact.state is State.BLOCKED}
     if contact.state is not State.DIALLING:

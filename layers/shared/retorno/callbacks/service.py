@@ -21,7 +21,7 @@ from retorno.callbacks.model import (
     contact_id_of,
     freed,
     joined,
-    known,
+    known_to_recovery,
     line_of_campaign,
     line_of_queue,
     result_of,
@@ -124,7 +124,7 @@ class Contacts:
         """What was told already is told again: whoever did it may not have come so far."""
         if contact.state is State.WAITING and contact.due_at <= now + TOLD_WITHIN:
             self._dialler.send({"line": contact.line}, now, contact.due_at)
-        if contact.state is State.BLOCKED or not contact.is_known:
+        if contact.state is State.BLOCKED or not contact.recovery_knows:
             return self._recovery_told(contact, now)
         return contact
 
@@ -134,7 +134,7 @@ class Contacts:
             for call_id in contact.misses:
                 is_blocked = contact.state is State.BLOCKED
                 self._misses.block(contact.number_key, call_id, now, blocked=is_blocked)
-            after = known(contact)
+            after = known_to_recovery(contact)
             if after != contact:
                 with suppress(Refused):
                     return self._store.save(after)
@@ -207,7 +207,7 @@ class CallList:
 
         def change(before: Contact) -> Contact:
             # Asked again because recovery could not be told, it is no conflict.
-            if before.state is not State.BLOCKED and before.is_known:
+            if before.state is not State.BLOCKED and before.recovery_knows:
                 raise Conflict(f"the contact is {before.state}, not blocked")
             return freed(before, now)
 
